@@ -1,0 +1,85 @@
+# Everything that is done with this repository, by people and by CI alike.
+# It needs Go, git, make and bash; scripts/ finds or installs what else a target
+# takes (PostgreSQL and Chromium for the tests) or says how to.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+BIN := bin/ridecopilot
+
+# The linters, pinned in tools/go.mod and built at first use.
+TOOLS = tools="$$(scripts/tools)"
+
+.PHONY: help run build test lint fmt unit race vuln bench fuzz schema verify clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build and start the server, with demo data if ./data is new
+	@exec scripts/run
+
+build: ## build bin/ridecopilot
+	@CGO_ENABLED=0 go build -trimpath -o $(BIN) ./cmd/ridecopilot
+
+test: ## all that CI runs: lint, tests on both engines, race detector
+	@scripts/step "lint: formatting, imports and other rules" $(MAKE) --no-print-directory lint
+	@scripts/step "known holes in the modules we use" $(MAKE) --no-print-directory vuln
+	@scripts/step "tests, on SQLite and PostgreSQL, with a browser" $(MAKE) --no-print-directory unit
+	@scripts/step "race detector" $(MAKE) --no-print-directory race
+
+lint: ## check formatting, linters and module files
+	@$(TOOLS) && bad="$$("$$tools/gofumpt" -l .)" && \
+	if [ -n "$$bad" ]; then printf 'not formatted (make fmt does it):\n%s\n' "$$bad"; exit 1; fi && \
+	go vet ./... && \
+	"$$tools/golangci-lint" run ./...
+	@go mod tidy -diff
+	@cd tools && go mod tidy -diff
+
+fmt: ## format the code
+	@$(TOOLS) && "$$tools/gofumpt" -l -w .
+
+# A test that needs PostgreSQL or a browser fails here where it would skip
+# itself in a bare `go test ./...`.
+unit: ## all tests, on SQLite and PostgreSQL
+	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && \
+	REQUIRE_POSTGRES=1 scripts/with-postgres go test ./...
+
+# The race detector makes the embedded SQLite, which is C turned into Go, some
+# 24 times slower. So all packages run on PostgreSQL, and of SQLite the tests
+# that are about concurrency.
+race: ## the tests under the race detector
+	@scripts/need-cc
+	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && \
+	REQUIRE_POSTGRES=1 TEST_ENGINES=postgres scripts/with-postgres go test -race ./...
+	@go test -race -run Race ./internal/store/...
+
+vuln: ## govulncheck, with VULN=1: its database is on the network
+	@if [ "$(VULN)" = 1 ]; then \
+		$(TOOLS) && "$$tools/govulncheck" ./...; \
+	else \
+		echo "SKIPPED: govulncheck reads a database on the network; VULN=1 runs it, as the hosted CI does"; \
+	fi
+
+bench: ## Go benchmarks, on SQLite and PostgreSQL
+	@scripts/with-postgres go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## a short round of every fuzz test (FUZZTIME=10s)
+	@scripts/fuzz
+
+# What is generated from the code and kept beside it, so that a change of it
+# shows in review: the whole schema of either engine and the API's description.
+GENERATED := internal/store/schema docs/openapi.yaml
+
+schema: ## write the golden schemas and docs/openapi.yaml anew
+	@scripts/with-postgres go test -count=1 -run 'Schema|OpenAPI' ./internal/store ./internal/httpapi -update
+
+verify: schema ## fail if anything generated differs from what is committed
+	@changed="$$(git status --porcelain -- $(GENERATED))" && \
+	if [ -n "$$changed" ]; then \
+		git --no-pager diff -- $(GENERATED); \
+		printf 'generated files have changed, commit them:\n%s\n' "$$changed"; exit 1; \
+	fi
+
+clean: ## remove what make has built
+	@rm -rf bin
+	@rm -f *.out *.prof *.test
