@@ -1,0 +1,287 @@
+package account
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account/password"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+)
+
+// Effects is what goes with a change of a user: the store carries it out in the
+// transaction of the change.
+type Effects struct {
+	EndSessions bool  // every session of the user …
+	KeepSession int64 // … but this one
+	DropTokens  []Purpose
+	Mails       []Mail
+	MailQuota   bool // refuse the change when the user has had too many mails this hour
+}
+
+// Attempt is a counter that a guess counts against: max times in a window.
+type Attempt struct {
+	Key    string
+	Max    int
+	Window time.Duration
+}
+
+// Count is where a counter stands after it has counted.
+type Count struct {
+	N     int
+	Until time.Time // when the window ends
+}
+
+// Rotation is what the store found when a refresh token was presented.
+type Rotation struct {
+	Principal Principal
+	Successor []byte // hash of the token that takes its place
+	Reused    bool   // the token was used before, and not just now: the session has been ended
+}
+
+// Match tells whether a version is the one the caller has seen; nil matches any.
+type Match func(version int64) bool
+
+// Check is ErrStale when the version is not the one the caller has seen.
+func (m Match) Check(version int64) error {
+	if m != nil && !m(version) {
+		return ErrStale
+	}
+	return nil
+}
+
+// Store is what Service needs from the database. A method is one transaction,
+// history and jobs included.
+type Store interface {
+	// CreateUser stores a new user with settings; ErrEmailTaken when the
+	// mailbox has an account already.
+	CreateUser(ctx context.Context, by Actor, u User, s Settings, mails []Mail) (User, error)
+	User(ctx context.Context, id int64) (User, error)
+	UserByMailbox(ctx context.Context, key string) (User, error)
+	// UpdateUser loads, changes and saves a user and carries out the effects.
+	UpdateUser(ctx context.Context, by Actor, id int64, change func(*User, *Effects) error) (User, error)
+	// RenewHash replaces a password hash by a stronger one of the same password.
+	RenewHash(ctx context.Context, id int64, old, renewed string) error
+	// DeleteUser erases the user and all that belongs to them, if check agrees.
+	DeleteUser(ctx context.Context, by Actor, id int64, check func(User) error, mails []Mail) error
+
+	Settings(ctx context.Context, userID int64) (Settings, error)
+	UpdateSettings(ctx context.Context, by Actor, userID int64, change func(*Settings) error) (Settings, error)
+
+	// CreateSession records a sign-in, and the moment of it on the user.
+	CreateSession(ctx context.Context, s Session, refreshHash []byte) (Session, error)
+	// Principal reads a session and its user as they are now.
+	Principal(ctx context.Context, sessionID int64) (Principal, error)
+	TouchSession(ctx context.Context, sessionID int64, at time.Time) error
+	Sessions(ctx context.Context, userID int64, now time.Time) ([]Session, error)
+	EndSession(ctx context.Context, userID, sessionID int64, at time.Time) error
+	EndSessions(ctx context.Context, userID int64, at time.Time) error
+	RefreshSession(ctx context.Context, hash []byte) (int64, error)
+	// RotateRefresh replaces a refresh token by its successor, once.
+	RotateRefresh(ctx context.Context, hash, successor []byte, now, idleUntil time.Time, grace time.Duration) (Rotation, error)
+
+	// CountAttempts counts one more on each and returns where they stand.
+	CountAttempts(ctx context.Context, attempts []Attempt, now time.Time) ([]Count, error)
+	// ForgiveAttempts takes one count back from each.
+	ForgiveAttempts(ctx context.Context, keys []string) error
+
+	// QueueMail puts a message into the outbox, unless the mailbox has had its
+	// share of this hour.
+	QueueMail(ctx context.Context, m Mail) error
+	Mail(ctx context.Context, id int64) (Mail, error)
+	SetMailState(ctx context.Context, id int64, state, problem string, at time.Time) error
+	CreateToken(ctx context.Context, t Token) error
+	// UseToken consumes a token and changes its user, both or neither.
+	UseToken(ctx context.Context, by Actor, purpose Purpose, hash []byte, now time.Time, change func(Token, *User, *Effects) error) (User, error)
+
+	// Purge removes what has run out and returns how many rows went.
+	Purge(ctx context.Context, now time.Time) (int64, error)
+}
+
+// Registration says who may open an account.
+type Registration string
+
+// The ways of registering.
+const (
+	RegistrationOpen     Registration = "open"
+	RegistrationVerified Registration = "verified" // nobody signs in before the address is confirmed
+	RegistrationClosed   Registration = "closed"
+)
+
+// Options are the settings of a Service.
+type Options struct {
+	Secret         string // signs tokens; at least 32 bytes
+	PreviousSecret string // still verifies; may be empty
+	AccessTTL      time.Duration
+	RefreshTTL     time.Duration // idle
+	SessionTTL     time.Duration // in all
+	Registration   Registration
+	Throttle       bool
+	Hasher         *password.Hasher
+	Log            *slog.Logger
+	Now            func() time.Time
+	// Wait slows a guess down; it returns early with the context's error. Tests
+	// replace it to see how long was asked for.
+	Wait func(context.Context, time.Duration) error
+}
+
+// Defaults of the life of credentials.
+const (
+	DefaultAccessTTL  = 24 * time.Hour
+	DefaultRefreshTTL = 14 * 24 * time.Hour
+	DefaultSessionTTL = 60 * 24 * time.Hour
+	refreshGrace      = 10 * time.Second
+	touchEvery        = 5 * time.Minute
+)
+
+// Service is what people can do with their accounts.
+type Service struct {
+	store Store
+	o     Options
+	keys  []keySet // the first signs, all verify
+}
+
+// keySet are the keys derived from one secret, each for one use.
+type keySet struct {
+	id      string // kid: names the secret without telling it
+	access  []byte
+	refresh []byte
+}
+
+// NewService returns a Service on the store. Zero options take their defaults,
+// but for Secret and Hasher.
+func NewService(store Store, o Options) *Service {
+	setDefault(&o.AccessTTL, DefaultAccessTTL)
+	setDefault(&o.RefreshTTL, DefaultRefreshTTL)
+	setDefault(&o.SessionTTL, max(DefaultSessionTTL, o.RefreshTTL))
+	setDefault(&o.Registration, RegistrationOpen)
+	setDefault(&o.Log, slog.New(slog.DiscardHandler))
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Wait == nil {
+		o.Wait = wait
+	}
+	s := &Service{store: store, o: o, keys: []keySet{newKeySet(o.Secret)}}
+	if o.PreviousSecret != "" {
+		s.keys = append(s.keys, newKeySet(o.PreviousSecret))
+	}
+	return s
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func newKeySet(secret string) keySet {
+	return keySet{
+		id:      hex.EncodeToString(derive(secret, "ridecopilot key id")[:8]),
+		access:  derive(secret, "ridecopilot access token"),
+		refresh: derive(secret, "ridecopilot refresh successor"),
+	}
+}
+
+// derive makes an independent key for one use out of the secret (HKDF, RFC 5869).
+func derive(secret, use string) []byte {
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, use, sha256.Size)
+	if err != nil { // only for a length that is asked for wrongly
+		panic(err)
+	}
+	return key
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// now is UTC, in the precision that both engines keep.
+func (s *Service) now() time.Time { return s.o.Now().UTC().Truncate(time.Microsecond) }
+
+// hashed is an address as logs may show it: the same person is the same text,
+// and nobody without the key can tell who (promise P4).
+func (s *Service) hashed(address string) string {
+	m := hmac.New(sha256.New, s.keys[0].refresh)
+	m.Write([]byte("log\x00" + MailboxKey(address)))
+	return hex.EncodeToString(m.Sum(nil)[:8])
+}
+
+// secretText is 256 random bits as text, for a link or a credential.
+func secretText() string {
+	b := make([]byte, 32)
+	rand.Read(b) //nolint:errcheck // crypto/rand.Read never fails: it ends the process instead
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// hashSecret is how a secret rests: it has 256 random bits, so a fast hash will do.
+func hashSecret(secret string) []byte {
+	h := sha256.Sum256([]byte(secret))
+	return h[:]
+}
+
+// network is what counts as one source: the address, or the /64 of an IPv6
+// address, which is what one customer gets (promise T7).
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		p, _ := a.Prefix(64) // fails only for lengths out of range
+		return p.String()
+	}
+	return a.String()
+}
+
+// limited counts a try by a source against one limit and refuses it beyond.
+func (s *Service) limited(ctx context.Context, what string, by Actor, maximum int, window time.Duration) error {
+	if !s.o.Throttle || by.Manages {
+		return nil
+	}
+	counts, err := s.store.CountAttempts(ctx, []Attempt{{what + " " + network(by.Address), maximum, window}}, s.now())
+	if err != nil {
+		return err
+	}
+	if counts[0].N > maximum {
+		s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what)
+		return s.tooMany(counts[0].Until)
+	}
+	return nil
+}
+
+func (s *Service) tooMany(until time.Time) error {
+	return fault.Busy(fault.TooMany, "Too many attempts. Try again later.", max(until.Sub(s.now()), time.Second))
+}
+
+func isNotFound(err error) bool { return errors.Is(err, fault.NotFound) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// notInvalid returns err unless it only says that input is invalid, for callers
+// that add those words to their own.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,343 @@
+package account
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+)
+
+// The limits on guessing (promise T6).
+const (
+	guessWindow      = 15 * time.Minute
+	guessesPerPair   = 10  // by account and source together
+	guessesPerSource = 100 // by source
+	freeGuesses      = 10  // by account from anywhere, before they are slowed down
+	firstDelay       = 250 * time.Millisecond
+	longestDelay     = 4 * time.Second
+)
+
+// Credentials are what a sign-in gives.
+type Credentials struct {
+	Access    string
+	Refresh   string // empty for kinds of session that are not refreshed
+	ExpiresIn time.Duration
+	User      User
+	Session   Session
+}
+
+// SignIn opens a session for the person with that address and password. The
+// answer is the same ErrBadCredentials, after the same work, whether the
+// address is unknown, the password wrong, or the account disabled or unproven
+// (promise T4); a fault of kind TooMany answers guessing.
+func (s *Service) SignIn(ctx context.Context, by Actor, kind SessionKind, email, pw string) (Credentials, error) {
+	u, err := s.authenticate(ctx, by, email, pw)
+	if err != nil {
+		return Credentials{}, err
+	}
+	now := s.now()
+	session := Session{
+		UserID: u.ID, Kind: kind, Device: clip(by.Device, MaxText), Address: by.Address,
+		CreatedAt: now, LastUsedAt: now, IdleUntil: now.Add(s.o.RefreshTTL), ExpiresAt: now.Add(s.o.SessionTTL),
+	}
+	refresh := secretText()
+	session, err = s.store.CreateSession(ctx, session, hashSecret(refresh))
+	if err != nil {
+		return Credentials{}, wrap("create session", err)
+	}
+	u.LastLoginAt = &now
+	s.o.Log.InfoContext(ctx, "signed in", "event", "login", "user", u.ID, "session", session.ID, "kind", string(kind))
+	return s.credentials(u, session, refresh)
+}
+
+// authenticate finds the person whom address and password belong to.
+func (s *Service) authenticate(ctx context.Context, by Actor, email, pw string) (User, error) {
+	key := MailboxKey(email)
+	forgive, err := s.countGuess(ctx, by, "login", key)
+	if err != nil {
+		return User{}, err
+	}
+	u, err := s.store.UserByMailbox(ctx, key)
+	if err != nil && !isNotFound(err) {
+		return User{}, wrap("find user", err)
+	}
+	// An unknown address has an empty hash, which costs as much to refuse.
+	good, renew, err := s.o.Hasher.Verify(ctx, u.PasswordHash, pw)
+	if err != nil {
+		return User{}, err
+	}
+	if !good || !u.Active || (s.o.Registration == RegistrationVerified && !u.Verified()) {
+		s.o.Log.WarnContext(ctx, "sign-in refused", "event", "login_refused", "address", s.hashed(email))
+		return User{}, ErrBadCredentials
+	}
+	if err := s.store.ForgiveAttempts(ctx, forgive); err != nil {
+		return User{}, wrap("forgive attempts", err)
+	}
+	if renew {
+		s.renewHash(ctx, u, pw)
+	}
+	return u, nil
+}
+
+// countGuess counts a guess at a password before it is looked at, so that many
+// at once cannot slip through. It returns the counters to take it back from.
+func (s *Service) countGuess(ctx context.Context, by Actor, what, account string) ([]string, error) {
+	if !s.o.Throttle || by.Manages {
+		return nil, nil
+	}
+	source := network(by.Address)
+	attempts := []Attempt{
+		{what + " pair " + account + " " + source, guessesPerPair, guessWindow},
+		{what + " source " + source, guessesPerSource, guessWindow},
+		{what + " account " + account, freeGuesses, guessWindow},
+	}
+	counts, err := s.store.CountAttempts(ctx, attempts, s.now())
+	if err != nil {
+		return nil, wrap("count attempt", err)
+	}
+	for i, c := range counts[:2] {
+		if c.N > attempts[i].Max {
+			s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what, "address", s.hashed(account))
+			return nil, s.tooMany(c.Until)
+		}
+	}
+	if d := guessDelay(counts[2].N); d > 0 {
+		if err := s.o.Wait(ctx, d); err != nil {
+			return nil, fault.Busy(fault.Unavailable, "The server is busy. Try again shortly.", time.Second)
+		}
+	}
+	return []string{attempts[0].Key, attempts[1].Key, attempts[2].Key}, nil
+}
+
+// guessDelay is how long the nth guess at one account from anywhere waits: it
+// grows and stays bearable, so that nobody can shut the owner out.
+func guessDelay(n int) time.Duration {
+	if n <= freeGuesses {
+		return 0
+	}
+	return min(longestDelay, firstDelay<<min(n-freeGuesses-1, 10))
+}
+
+// renewHash replaces a weaker hash now that the password is at hand. It may
+// fail: the next sign-in tries again.
+func (s *Service) renewHash(ctx context.Context, u User, pw string) {
+	renewed, err := s.o.Hasher.Hash(ctx, pw)
+	if err == nil {
+		err = s.store.RenewHash(ctx, u.ID, u.PasswordHash, renewed)
+	}
+	if err != nil {
+		s.o.Log.WarnContext(ctx, "password hash not renewed", "user", u.ID, "err", err)
+	}
+}
+
+// Refresh gives new credentials for a refresh token, which is dead from then
+// on. Used again within 10 s it gives the very same successor (promise T17),
+// later it ends the session (T16).
+func (s *Service) Refresh(ctx context.Context, refresh string) (Credentials, error) {
+	now := s.now()
+	var successors []string
+	for _, k := range s.keys {
+		successors = append(successors, k.successor(refresh))
+	}
+	r, err := s.store.RotateRefresh(ctx, hashSecret(refresh), hashSecret(successors[0]), now, now.Add(s.o.RefreshTTL), refreshGrace)
+	if err != nil {
+		return Credentials{}, unauthenticated(err)
+	}
+	if r.Reused {
+		s.o.Log.WarnContext(ctx, "refresh token used again: session ended", "event", "refresh_reuse",
+			"user", r.Principal.User.ID, "session", r.Principal.Session.ID)
+		return Credentials{}, ErrUnauthenticated
+	}
+	if !s.counts(r.Principal, now) {
+		return Credentials{}, ErrUnauthenticated
+	}
+	for _, next := range successors { // made under the previous secret, perhaps
+		if hmac.Equal(hashSecret(next), r.Successor) {
+			return s.credentials(r.Principal.User, r.Principal.Session, next)
+		}
+	}
+	return Credentials{}, ErrUnauthenticated
+}
+
+// successor is the refresh token that follows parent: whoever holds the parent
+// within the grace gets the same one.
+func (k keySet) successor(parent string) string {
+	m := hmac.New(sha256.New, k.refresh)
+	m.Write([]byte(parent))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// unauthenticated hides why a credential is no good.
+func unauthenticated(err error) error {
+	if isNotFound(err) {
+		return ErrUnauthenticated
+	}
+	return err
+}
+
+func (s *Service) counts(p Principal, now time.Time) bool {
+	return p.Session.Live(now) && p.User.Active && (s.o.Registration != RegistrationVerified || p.User.Verified())
+}
+
+// The fixed parts of an access token.
+const (
+	issuer    = "ridecopilot"
+	audience  = "ridecopilot-api"
+	useAccess = "access"
+	leeway    = 30 * time.Second
+)
+
+type claims struct {
+	jwt.RegisteredClaims
+	Use     string `json:"use"`
+	Session string `json:"sid"`
+}
+
+func (s *Service) credentials(u User, session Session, refresh string) (Credentials, error) {
+	now := s.now()
+	life := min(s.o.AccessTTL, session.ExpiresAt.Sub(now))
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: strconv.FormatInt(u.ID, 10),
+			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
+		},
+		Use: useAccess, Session: strconv.FormatInt(session.ID, 10),
+	})
+	t.Header["kid"] = s.keys[0].id
+	signed, err := t.SignedString(s.keys[0].access)
+	if err != nil {
+		return Credentials{}, wrap("sign token", err)
+	}
+	return Credentials{Access: signed, Refresh: refresh, ExpiresIn: life.Truncate(time.Second), User: u, Session: session}, nil
+}
+
+// maxToken bounds what is looked at as a token.
+const maxToken = 2048
+
+// parse checks an access token by itself: signature, purpose and times.
+func (s *Service) parse(token string) (session, user int64, err error) {
+	if len(token) > maxToken {
+		return 0, 0, ErrUnauthenticated
+	}
+	var c claims
+	_, err = jwt.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		for _, k := range s.keys {
+			if k.id == kid {
+				return k.access, nil
+			}
+		}
+		return nil, jwt.ErrTokenUnverifiable
+	},
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(s.now), jwt.WithStrictDecoding())
+	if err != nil || c.Use != useAccess || c.IssuedAt == nil || c.NotBefore == nil {
+		return 0, 0, ErrUnauthenticated
+	}
+	session, err1 := strconv.ParseInt(c.Session, 10, 64)
+	user, err2 := strconv.ParseInt(c.Subject, 10, 64)
+	if err1 != nil || err2 != nil {
+		return 0, 0, ErrUnauthenticated
+	}
+	return session, user, nil
+}
+
+// Authenticate tells whom an access token speaks for. Session and person are
+// read anew each time, so that an ended one counts no longer (promise T15). The
+// token must belong to a session of the given kind.
+func (s *Service) Authenticate(ctx context.Context, kind SessionKind, token string) (Principal, error) {
+	sid, uid, err := s.parse(token)
+	if err != nil {
+		return Principal{}, err
+	}
+	return s.principal(ctx, kind, sid, uid)
+}
+
+func (s *Service) principal(ctx context.Context, kind SessionKind, sid, uid int64) (Principal, error) {
+	p, err := s.store.Principal(ctx, sid)
+	if err != nil {
+		return Principal{}, unauthenticated(err)
+	}
+	now := s.now()
+	if p.User.ID != uid || p.Session.Kind != kind || !s.counts(p, now) {
+		return Principal{}, ErrUnauthenticated
+	}
+	if now.Sub(p.Session.LastUsedAt) > touchEvery {
+		if err := s.store.TouchSession(ctx, sid, now); err != nil {
+			s.o.Log.WarnContext(ctx, "session not touched", "session", sid, "err", err)
+		}
+	}
+	return p, nil
+}
+
+// Verify is nil when token is a good access or refresh token.
+func (s *Service) Verify(ctx context.Context, token string) error {
+	_, err := s.Authenticate(ctx, SessionAPI, token)
+	if err == nil || !errors.Is(err, fault.Unauthenticated) {
+		return err
+	}
+	sid, err := s.store.RefreshSession(ctx, hashSecret(token))
+	if err != nil {
+		return unauthenticated(err)
+	}
+	p, err := s.store.Principal(ctx, sid)
+	if err != nil {
+		return unauthenticated(err)
+	}
+	if !s.counts(p, s.now()) {
+		return ErrUnauthenticated
+	}
+	return nil
+}
+
+// SignOut ends the session that a refresh token belongs to. A token that is
+// known no longer has nothing left to end.
+func (s *Service) SignOut(ctx context.Context, refresh string) error {
+	sid, err := s.store.RefreshSession(ctx, hashSecret(refresh))
+	if err != nil {
+		return unauthenticated(err)
+	}
+	p, err := s.store.Principal(ctx, sid)
+	if err != nil {
+		return unauthenticated(err)
+	}
+	return s.EndSession(ctx, Actor{ID: p.User.ID}, sid)
+}
+
+// Sessions lists where the actor is signed in, the last used first.
+func (s *Service) Sessions(ctx context.Context, by Actor) ([]Session, error) {
+	return s.store.Sessions(ctx, by.ID, s.now())
+}
+
+// EndSession ends one of the actor's sessions; another's does not exist for it.
+func (s *Service) EndSession(ctx context.Context, by Actor, id int64) error {
+	err := s.store.EndSession(ctx, by.ID, id, s.now())
+	if err == nil {
+		s.o.Log.InfoContext(ctx, "session ended", "event", "logout", "user", by.ID, "session", id)
+	}
+	return err
+}
+
+// EndSessions ends every session of the actor.
+func (s *Service) EndSessions(ctx context.Context, by Actor) error {
+	err := s.store.EndSessions(ctx, by.ID, s.now())
+	if err == nil {
+		s.o.Log.InfoContext(ctx, "all sessions ended", "event", "logout_all", "user", by.ID)
+	}
+	return err
+}
+
+// clip cuts a text that a client did not choose (a User-Agent) to n code points.
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
