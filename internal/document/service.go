@@ -1,0 +1,194 @@
+package document
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/calendar"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+)
+
+// Filter says which documents are wanted; empty does not narrow.
+type Filter struct {
+	Status Status
+	Type   string
+	Alerts bool // expired or expiring
+}
+
+// Page is a part of a list, the soonest expiry first.
+type Page struct {
+	Documents []Document
+	Count     int
+}
+
+// Reminder is what the store hands to the domain when a document may be due.
+type Reminder struct {
+	Document Document
+	Settings account.Settings
+	Done     []int // the leads that are done with, for this expiry
+}
+
+// Verdict is what becomes of a Reminder.
+type Verdict struct {
+	Done []int         // leads that are done with from now on
+	Mail *account.Mail // to send, if any
+	Next *time.Time    // when to look again
+}
+
+// Store is what Service needs from the database. A method is one transaction.
+// Every method that names an owner finds that owner's documents alone.
+type Store interface {
+	// CreateDocument stores a document unless its owner has limit already
+	// (ErrTooMany); with by.Once, once.
+	CreateDocument(ctx context.Context, by account.Actor, d Document, limit int) (doc Document, repeated bool, err error)
+	Document(ctx context.Context, owner, id int64) (Document, error)
+	UpdateDocument(ctx context.Context, by account.Actor, owner, id int64, change func(d *Document, done []int) error) (Document, error)
+	DeleteDocument(ctx context.Context, by account.Actor, owner, id int64, check func(Document) error) error
+	Documents(ctx context.Context, owner int64, f Filter, today calendar.Day, limit, offset int) (Page, error)
+	// DueReminders are the ids of documents whose NextReminderAt has come.
+	DueReminders(ctx context.Context, now time.Time, limit int) ([]int64, error)
+	// Remind decides about one document and carries it out.
+	Remind(ctx context.Context, id int64, decide func(Reminder) Verdict) error
+}
+
+// People is what Service needs to know of the drivers.
+type People interface {
+	Settings(ctx context.Context, userID int64) (account.Settings, error)
+}
+
+// Service is what drivers can do with their documents.
+type Service struct {
+	store  Store
+	people People
+	now    func() time.Time
+}
+
+// NewService returns a Service on the store.
+func NewService(store Store, people People, now func() time.Time) *Service {
+	return &Service{store: store, people: people, now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
+}
+
+// Today is the current day on the actor's own calendar.
+func (s *Service) Today(ctx context.Context, by account.Actor) (calendar.Day, error) {
+	loc, err := s.zone(ctx, by.ID)
+	if err != nil {
+		return 0, err
+	}
+	return calendar.On(s.now().In(loc)), nil
+}
+
+func (s *Service) zone(ctx context.Context, owner int64) (*time.Location, error) {
+	set, err := s.people.Settings(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	return set.Location(), nil
+}
+
+// Create files a document. bad is what the caller already knows to be wrong.
+func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad fault.Fields) (doc Document, repeated bool, err error) {
+	loc, err := s.zone(ctx, by.ID)
+	if err != nil {
+		return Document{}, false, err
+	}
+	d.tidy()
+	d.validate(&bad)
+	if err := bad.Err(); err != nil {
+		return Document{}, false, err
+	}
+	now := s.now()
+	limit := MaxDocuments
+	if by.Manages {
+		limit = 0
+	}
+	return s.store.CreateDocument(ctx, by, Document{
+		Details: d, OwnerID: by.ID, NextReminderAt: d.NextReminder(nil, now, loc), CreatedAt: now, UpdatedAt: now, Revision: 1,
+	}, limit)
+}
+
+// Document reads one of the actor's documents.
+func (s *Service) Document(ctx context.Context, by account.Actor, id int64) (Document, error) {
+	return s.store.Document(ctx, by.ID, id)
+}
+
+// Revise edits one of the actor's documents: change edits the details and
+// returns what it could not read. A new expiry starts the reminders anew.
+func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Document, error) {
+	loc, err := s.zone(ctx, by.ID)
+	if err != nil {
+		return Document{}, err
+	}
+	return s.store.UpdateDocument(ctx, by, by.ID, id, func(d *Document, done []int) error {
+		if err := match.Check(d.Revision); err != nil {
+			return err
+		}
+		before := d.ExpiresOn
+		bad := change(&d.Details)
+		d.tidy()
+		d.validate(&bad)
+		if err := bad.Err(); err != nil {
+			return err
+		}
+		if before == nil || d.ExpiresOn == nil || *before != *d.ExpiresOn {
+			done = nil
+		}
+		d.UpdatedAt = s.now()
+		d.NextReminderAt = d.NextReminder(done, d.UpdatedAt, loc)
+		return nil
+	})
+}
+
+// Delete removes one of the actor's documents.
+func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match account.Match) error {
+	return s.store.DeleteDocument(ctx, by, by.ID, id, func(d Document) error { return match.Check(d.Revision) })
+}
+
+// Documents lists the actor's documents, the soonest expiry first.
+func (s *Service) Documents(ctx context.Context, by account.Actor, f Filter, limit, offset int) (Page, calendar.Day, error) {
+	today, err := s.Today(ctx, by)
+	if err != nil {
+		return Page{}, 0, err
+	}
+	p, err := s.store.Documents(ctx, by.ID, f, today, limit, offset)
+	return p, today, err
+}
+
+// remindersAtOnce bounds what one run takes on; the next takes the rest.
+const remindersAtOnce = 1000
+
+// SendReminders queues the reminder mails that have come due and returns how
+// many documents it looked at. A mail goes out once per document and lead; of
+// leads that were missed, for a server that was down, only the nearest counts.
+func (s *Service) SendReminders(ctx context.Context) (int, error) {
+	ids, err := s.store.DueReminders(ctx, s.now(), remindersAtOnce)
+	if err != nil {
+		return 0, err
+	}
+	for i, id := range ids {
+		// One that was deleted meanwhile has nothing to remind of.
+		if err := s.store.Remind(ctx, id, s.decide); err != nil && !errors.Is(err, ErrNotFound) {
+			return i, err
+		}
+	}
+	return len(ids), nil
+}
+
+func (s *Service) decide(r Reminder) Verdict {
+	loc, now := r.Settings.Location(), s.now()
+	due, _ := r.Document.Due(r.Done, now, loc)
+	v := Verdict{Done: due, Next: r.Document.NextReminder(append(due, r.Done...), now, loc)}
+	if len(due) > 0 && r.Settings.EmailReminders {
+		v.Mail = &account.Mail{
+			Kind: account.MailDocumentReminder, UserID: &r.Document.OwnerID, DocumentID: &r.Document.ID,
+			DaysLeft: r.Document.DaysLeft(calendar.On(now.In(loc))),
+		}
+	}
+	return v
+}
+
+// Reminding reads the document that a reminder mail is about.
+func (s *Service) Reminding(ctx context.Context, owner, id int64) (Document, error) {
+	return s.store.Document(ctx, owner, id)
+}

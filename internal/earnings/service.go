@@ -1,0 +1,344 @@
+package earnings
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/calendar"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/fixed"
+)
+
+// Filter says which entries are wanted; nil and empty do not narrow.
+type Filter struct {
+	From, To *calendar.Day // both included
+	Platform *string       // without regard to case
+	Currency string
+}
+
+// Place is where a page of a list begins.
+type Place struct {
+	Limit  int
+	Offset int
+	Cursor *Cursor
+}
+
+// Cursor names an entry by its place in the list: newest date first.
+type Cursor struct {
+	Date calendar.Day
+	ID   int64
+	Back bool
+}
+
+// Page is a part of a list.
+type Page struct {
+	Entries []Entry
+	Count   int
+	HasNext bool
+	HasPrev bool
+}
+
+// DaySums are the totals of one day, platform and currency.
+type DaySums struct {
+	Date     calendar.Day
+	Platform string
+	Sums
+}
+
+// Store is what Service needs from the database. A method is one transaction.
+// Every method that names an owner finds that owner's entries alone.
+type Store interface {
+	// CreateEntries stores entries, all or none. With by.Once they are stored
+	// once: repeated tells that the key was used before, and the entry returned
+	// is the one made then (for one entry).
+	CreateEntries(ctx context.Context, by account.Actor, entries []Entry) (first Entry, repeated bool, err error)
+	Entry(ctx context.Context, owner, id int64) (Entry, error)
+	UpdateEntry(ctx context.Context, by account.Actor, owner, id int64, change func(*Entry) error) (Entry, error)
+	DeleteEntry(ctx context.Context, by account.Actor, owner, id int64, check func(Entry) error) error
+	Entries(ctx context.Context, owner int64, f Filter, at Place) (Page, error)
+	// EachEntry calls do for every entry, oldest date first, without holding
+	// them all.
+	EachEntry(ctx context.Context, owner int64, f Filter, do func(Entry) error) error
+	// DaySums sums up by day and platform, in one currency.
+	DaySums(ctx context.Context, owner int64, f Filter) ([]DaySums, error)
+	// CategorySums sums up the expense items by category, in one currency.
+	CategorySums(ctx context.Context, owner int64, f Filter) ([]CategorySum, error)
+	// OtherCurrencies sums up the entries in other currencies than the filter's.
+	OtherCurrencies(ctx context.Context, owner int64, f Filter) ([]CurrencySums, error)
+}
+
+// People is what Service needs to know of the drivers.
+type People interface {
+	Settings(ctx context.Context, userID int64) (account.Settings, error)
+}
+
+// Service is what drivers can do with their entries.
+type Service struct {
+	store  Store
+	people People
+	now    func() time.Time
+}
+
+// NewService returns a Service on the store.
+func NewService(store Store, people People, now func() time.Time) *Service {
+	return &Service{store: store, people: people, now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
+}
+
+// Today is the current day on the actor's own calendar, with the settings that
+// say so.
+func (s *Service) Today(ctx context.Context, by account.Actor) (calendar.Day, account.Settings, error) {
+	set, err := s.people.Settings(ctx, by.ID)
+	if err != nil {
+		return 0, account.Settings{}, err
+	}
+	return calendar.On(s.now().In(set.Location())), set, nil
+}
+
+// Create stores a day's work. change edits the details of a new entry and
+// returns what it could not read.
+func (s *Service) Create(ctx context.Context, by account.Actor, change func(*Details) fault.Fields) (e Entry, repeated bool, err error) {
+	today, set, err := s.Today(ctx, by)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	e, err = s.newEntry(by, DefaultDetails(today, set.Currency), change)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	return s.store.CreateEntries(ctx, by, []Entry{e})
+}
+
+func (s *Service) newEntry(by account.Actor, d Details, change func(*Details) fault.Fields) (Entry, error) {
+	bad := change(&d)
+	d.tidy()
+	d.validate(&bad)
+	e := Entry{Details: d, OwnerID: by.ID, CreatedAt: s.now(), Revision: 1}
+	e.UpdatedAt = e.CreatedAt
+	e.compute(&bad)
+	return e, bad.Err()
+}
+
+// Import stores many days' work, all or none: each change edits the details of
+// a new entry. refused says what is wrong with which of them, by index; when it
+// is not empty nothing was stored. Nor was anything when the actor's
+// idempotency key was used before: it was all stored then.
+func (s *Service) Import(ctx context.Context, by account.Actor, changes []func(*Details) fault.Fields) (refused map[int]fault.Fields, err error) {
+	today, set, err := s.Today(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	refused = map[int]fault.Fields{}
+	entries := make([]Entry, 0, len(changes))
+	for i, change := range changes {
+		e, err := s.newEntry(by, DefaultDetails(today, set.Currency), change)
+		if f := fault.As(err); f != nil {
+			refused[i] = f.Fields
+			continue
+		}
+		entries = append(entries, e)
+	}
+	if len(refused) > 0 {
+		return refused, nil
+	}
+	_, _, err = s.store.CreateEntries(ctx, by, entries)
+	return nil, err
+}
+
+// compute is the formula, and the end of what the older client said.
+func (e *Entry) compute(bad *fault.Fields) {
+	if len(*bad) > 0 {
+		return
+	}
+	e.Earnings = Earnings(e.AppIncome, e.Commission, e.Tips, e.Expenses)
+	e.LegacyEarnings = nil
+	e.ItemsChanged = false
+}
+
+// Entry reads one of the actor's entries.
+func (s *Service) Entry(ctx context.Context, by account.Actor, id int64) (Entry, error) {
+	return s.store.Entry(ctx, by.ID, id)
+}
+
+// Revise edits one of the actor's entries.
+func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Entry, error) {
+	return s.store.UpdateEntry(ctx, by, by.ID, id, func(e *Entry) error {
+		if err := match.Check(e.Revision); err != nil {
+			return err
+		}
+		had, total := len(e.Items) > 0, e.Expenses
+		bad := change(&e.Details)
+		if had && !e.ItemsChanged && e.Expenses != total && !bad.Has("expenses") {
+			bad.Add("expenses", "sum_of_items", "The expenses are the sum of expense_items: change those, or send an empty list with the new total.")
+		}
+		e.tidy()
+		e.validate(&bad)
+		e.compute(&bad)
+		e.UpdatedAt = s.now()
+		return bad.Err()
+	})
+}
+
+// Blank resets the details to those of a new entry: what a whole replacement
+// starts from.
+func (s *Service) Blank(ctx context.Context, by account.Actor) (Details, error) {
+	today, set, err := s.Today(ctx, by)
+	return DefaultDetails(today, set.Currency), err
+}
+
+// Delete removes one of the actor's entries.
+func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match account.Match) error {
+	return s.store.DeleteEntry(ctx, by, by.ID, id, func(e Entry) error { return match.Check(e.Revision) })
+}
+
+// Entries lists the actor's entries, the newest date first.
+func (s *Service) Entries(ctx context.Context, by account.Actor, f Filter, at Place) (Page, error) {
+	return s.store.Entries(ctx, by.ID, f, at)
+}
+
+// EachEntry calls do for each of the actor's entries, oldest date first.
+func (s *Service) EachEntry(ctx context.Context, by account.Actor, f Filter, do func(Entry) error) error {
+	return s.store.EachEntry(ctx, by.ID, f, do)
+}
+
+// Period is the days that a client asks for: the last n days, today included,
+// or from one day to another, both included.
+type Period struct {
+	Days     int // 0: not given
+	From, To *calendar.Day
+}
+
+// span turns a period into two days. An open end is today, an open beginning is
+// 30 days long.
+func (p Period) span(today calendar.Day) (from, to calendar.Day, err error) {
+	if p.Days > 0 {
+		return today - calendar.Day(p.Days) + 1, today, nil
+	}
+	to = today
+	if p.To != nil {
+		to = *p.To
+	}
+	from = to - 29
+	if p.From != nil {
+		from = *p.From
+	}
+	switch {
+	case from > to:
+		return 0, 0, fault.InvalidField("from", "invalid", "The period must begin before it ends.")
+	case to-from >= MaxPeriod:
+		return 0, 0, fault.InvalidField("from", "max_value", "The period must be no longer than ten years.")
+	}
+	return from, to, nil
+}
+
+// Filter turns a period into a filter on entries; nothing given does not narrow.
+func (p Period) Filter(today calendar.Day) (Filter, error) {
+	if p.Days > 0 {
+		from := today - calendar.Day(p.Days) + 1
+		return Filter{From: &from, To: &today}, nil
+	}
+	if p.From != nil && p.To != nil && *p.From > *p.To {
+		return Filter{}, fault.InvalidField("from", "invalid", "The period must begin before it ends.")
+	}
+	return Filter{From: p.From, To: p.To}, nil
+}
+
+// Summary sums up a period of the actor's entries in one currency (the user's
+// own when none is given), with the same number of days before it.
+func (s *Service) Summary(ctx context.Context, by account.Actor, p Period, g Group, platform *string, currency string) (Summary, error) {
+	today, set, err := s.Today(ctx, by)
+	if err != nil {
+		return Summary{}, err
+	}
+	from, to, err := p.span(today)
+	if err != nil {
+		return Summary{}, err
+	}
+	if currency == "" {
+		currency = set.Currency
+	}
+	length := to - from + 1
+	sum := Summary{From: from, To: to, PreviousFrom: from - length, PreviousTo: from - 1, Group: g, Currency: currency}
+	days, err := s.store.DaySums(ctx, by.ID, Filter{From: &sum.PreviousFrom, To: &to, Platform: platform, Currency: currency})
+	if err != nil {
+		return Summary{}, err
+	}
+	sum.fill(days)
+	f := Filter{From: &from, To: &to, Platform: platform, Currency: currency}
+	if sum.ExpenseItems, err = s.store.CategorySums(ctx, by.ID, f); err != nil {
+		return Summary{}, err
+	}
+	sum.addUnitemized()
+	sum.OtherCurrencies, err = s.store.OtherCurrencies(ctx, by.ID, f)
+	return sum, err
+}
+
+// fill spreads the daily totals over the periods, steps and platforms. Steps
+// with nothing in them are there with zeros.
+func (sum *Summary) fill(days []DaySums) {
+	index := map[calendar.Day]int{}
+	for d := sum.Group.start(sum.From); d <= sum.To; d = sum.Group.next(d) {
+		index[d] = len(sum.Series)
+		sum.Series = append(sum.Series, Step{From: max(d, sum.From), To: min(sum.Group.next(d)-1, sum.To)})
+	}
+	platforms := map[string]*PlatformSums{}
+	for _, d := range days {
+		if d.Date < sum.From {
+			sum.Previous.Add(d.Sums)
+			continue
+		}
+		sum.Totals.Add(d.Sums)
+		sum.Series[index[sum.Group.start(d.Date)]].Add(d.Sums)
+		key := strings.ToLower(d.Platform)
+		if platforms[key] == nil {
+			platforms[key] = &PlatformSums{Platform: d.Platform}
+		}
+		platforms[key].Add(d.Sums)
+	}
+	for _, p := range platforms {
+		sum.Platforms = append(sum.Platforms, *p)
+	}
+	slices.SortFunc(sum.Platforms, func(a, b PlatformSums) int {
+		if a.Earnings != b.Earnings {
+			return int(sign(b.Earnings - a.Earnings))
+		}
+		return strings.Compare(a.Platform, b.Platform)
+	})
+}
+
+// addUnitemized puts the expenses that were given as a bare total under Other,
+// so that the categories add up to the expenses.
+func (sum *Summary) addUnitemized() {
+	rest := sum.Totals.Expenses
+	other := -1
+	for i, c := range sum.ExpenseItems {
+		rest -= c.Amount
+		if c.Category == Other {
+			other = i
+		}
+	}
+	switch {
+	case rest == 0:
+		return
+	case other >= 0:
+		sum.ExpenseItems[other].Amount += rest
+	default:
+		sum.ExpenseItems = append(sum.ExpenseItems, CategorySum{Other, rest})
+	}
+	slices.SortStableFunc(sum.ExpenseItems, func(a, b CategorySum) int { return int(sign(b.Amount - a.Amount)) })
+}
+
+func sign(a fixed.Amount) int64 {
+	switch {
+	case a < 0:
+		return -1
+	case a > 0:
+		return 1
+	}
+	return 0
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

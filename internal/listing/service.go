@@ -1,0 +1,173 @@
+package listing
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+)
+
+// Report is what a reader says against a post.
+type Report struct {
+	PostID     int64
+	ReporterID int64
+	Reason     string
+	Text       string
+	At         time.Time
+}
+
+// Store is what Service needs from the database. A method is one transaction.
+type Store interface {
+	// CreatePost stores a post unless its owner has limit posts already
+	// (ErrTooMany). With by.Once it is stored once: repeated is true, and the
+	// post is the one made then, when the key was used before.
+	CreatePost(ctx context.Context, by account.Actor, p Post, limit int) (post Post, repeated bool, err error)
+	// Post reads a post; reader is whose favourite it may be.
+	Post(ctx context.Context, id, reader int64) (Post, error)
+	// UpdatePost loads, changes and saves a post.
+	UpdatePost(ctx context.Context, by account.Actor, id int64, change func(*Post) error) (Post, error)
+	// DeletePost removes a post if check agrees.
+	DeletePost(ctx context.Context, by account.Actor, id int64, check func(Post) error) error
+	Posts(ctx context.Context, reader int64, f Filter, o Order, at Place) (Page, error)
+	Facets(ctx context.Context, reader int64, f Filter) (Facets, error)
+	SetFavorite(ctx context.Context, by account.Actor, postID int64, favorite bool, at time.Time) error
+	CreateReport(ctx context.Context, by account.Actor, r Report) error
+	// Reports are what a reader has reported, oldest first.
+	Reports(ctx context.Context, reporter int64) ([]Report, error)
+}
+
+// Service is what people can do with car posts.
+type Service struct {
+	store Store
+	now   func() time.Time
+}
+
+// NewService returns a Service on the store.
+func NewService(store Store, now func() time.Time) *Service {
+	return &Service{store: store, now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
+}
+
+// Create advertises a car. bad is what the caller already knows to be wrong
+// with the input. A repetition under the same idempotency key gives the post
+// made the first time.
+func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad fault.Fields) (post Post, repeated bool, err error) {
+	now := s.now()
+	d.tidy()
+	d.validate(nil, now.Year(), &bad)
+	if err := bad.Err(); err != nil {
+		return Post{}, false, err
+	}
+	limit := MaxPosts
+	if by.Manages {
+		limit = 0
+	}
+	return s.store.CreatePost(ctx, by, Post{Details: d, OwnerID: by.ID, CreatedAt: now, UpdatedAt: now, Revision: 1}, limit)
+}
+
+// Post reads one post. One that the actor may not see does not exist for it.
+func (s *Service) Post(ctx context.Context, by account.Actor, id int64) (Post, error) {
+	p, err := s.store.Post(ctx, id, by.ID)
+	if err == nil && !p.readableBy(by) {
+		return Post{}, ErrNotFound
+	}
+	return p, err
+}
+
+// Revise edits a post. change edits the details and returns what it could not
+// read of its input. Only the owner may, or an actor of the admin site.
+func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Post, error) {
+	return s.store.UpdatePost(ctx, by, id, func(p *Post) error {
+		if err := manages(by, *p); err != nil {
+			return err
+		}
+		if err := match.Check(p.Revision); err != nil {
+			return err
+		}
+		now := s.now()
+		before := p.Details
+		bad := change(&p.Details)
+		p.tidy()
+		p.validate(&before, now.Year(), &bad)
+		p.UpdatedAt = now
+		return bad.Err()
+	})
+}
+
+func manages(by account.Actor, p Post) error {
+	switch {
+	case !p.readableBy(by):
+		return ErrNotFound
+	case !by.MayManage(p.OwnerID):
+		return ErrForbidden
+	}
+	return nil
+}
+
+// Delete removes a post; only its owner may.
+func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match account.Match) error {
+	return s.store.DeletePost(ctx, by, id, func(p Post) error {
+		if err := manages(by, p); err != nil {
+			return err
+		}
+		return match.Check(p.Revision)
+	})
+}
+
+// Posts lists what the actor may see and the filter asks for.
+func (s *Service) Posts(ctx context.Context, by account.Actor, f Filter, o Order, at Place) (Page, error) {
+	return s.store.Posts(ctx, by.ID, s.own(by, f), o, at)
+}
+
+// Facets counts the values of the posts that Posts would list.
+func (s *Service) Facets(ctx context.Context, by account.Actor, f Filter) (Facets, error) {
+	return s.store.Facets(ctx, by.ID, s.own(by, f))
+}
+
+// own makes asking for one's own posts by number the same as by "me".
+func (s *Service) own(by account.Actor, f Filter) Filter {
+	if f.OwnerID == by.ID && by.ID != 0 {
+		f.Own, f.OwnerID = true, 0
+	}
+	return f
+}
+
+// SetFavorite keeps a post among the actor's favourites, or takes it out.
+// Taking out works for a post that the actor may no longer see.
+func (s *Service) SetFavorite(ctx context.Context, by account.Actor, id int64, favorite bool) error {
+	if favorite {
+		if _, err := s.Post(ctx, by, id); err != nil {
+			return err
+		}
+	}
+	return s.store.SetFavorite(ctx, by, id, favorite, s.now())
+}
+
+// Report tells the operators about a post, once a person and post.
+func (s *Service) Report(ctx context.Context, by account.Actor, id int64, reason, text string, bad fault.Fields) error {
+	p, err := s.Post(ctx, by, id)
+	if err != nil {
+		return err
+	}
+	if p.OwnerID == by.ID {
+		return fault.New(fault.Conflict, "You cannot report your own car post.")
+	}
+	if !bad.Has("reason") {
+		account.CheckText(&bad, "reason", reason, 1, account.MaxText, false)
+	}
+	if !bad.Has("text") {
+		account.CheckText(&bad, "text", text, 0, MaxDescription, true)
+	}
+	if err := bad.Err(); err != nil {
+		return err
+	}
+	return s.store.CreateReport(ctx, by, Report{PostID: id, ReporterID: by.ID, Reason: reason, Text: text, At: s.now()})
+}
+
+// Reports lists what the actor has reported.
+func (s *Service) Reports(ctx context.Context, by account.Actor) ([]Report, error) {
+	return s.store.Reports(ctx, by.ID)
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
