@@ -1,0 +1,230 @@
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/document"
+	"github.com/ridecopilot/ridecopilot/internal/mail"
+)
+
+// Sender is how mails leave.
+type Sender interface {
+	Send(ctx context.Context, m mail.Message) error
+}
+
+// Accounts is what the jobs need of people and their outbox.
+type Accounts interface {
+	PrepareMail(ctx context.Context, id int64) (out account.Outgoing, ok bool, err error)
+	MailDone(ctx context.Context, id int64, state, problem string) error
+	Purge(ctx context.Context) (int64, error)
+}
+
+// Documents is what the jobs need of documents.
+type Documents interface {
+	SendReminders(ctx context.Context) (int, error)
+	Reminding(ctx context.Context, owner, id int64) (document.Document, error)
+}
+
+// Options are what a Runner works with.
+type Options struct {
+	DB        DB
+	Accounts  Accounts
+	Documents Documents
+	Sender    Sender
+	PublicURL *url.URL // what links in mails are built from (promise T10)
+	Log       *slog.Logger
+	Workers   int           // jobs at once; 0 is 4
+	SoftStop  time.Duration // how long running jobs may go on when stopping; 0 is 10 s
+	Now       func() time.Time
+}
+
+// The times of jobs.
+const (
+	jobTimeout    = 2 * time.Minute
+	rescueAfter   = 5 * time.Minute // a job that a dead worker held runs again (promise D11)
+	mailAttempts  = 12              // over about 16 hours, by River's growing pauses
+	remindEvery   = 5 * time.Minute
+	purgeEvery    = time.Hour
+	defaultWorker = 4
+)
+
+// Runner works the jobs of a database. Many of them may run on one PostgreSQL.
+type Runner struct {
+	o       Options
+	start   func(context.Context) error
+	stop    func(context.Context) error
+	running atomic.Bool
+}
+
+// NewRunner returns a Runner that has not started.
+func NewRunner(o Options) (*Runner, error) {
+	if o.Workers == 0 {
+		o.Workers = defaultWorker
+	}
+	if o.SoftStop == 0 {
+		o.SoftStop = 10 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Runner{o: o}
+	workers := river.NewWorkers()
+	for _, err := range []error{
+		river.AddWorkerSafely(workers, &mailWorker{r: r}),
+		river.AddWorkerSafely(workers, &remindWorker{r: r}),
+		river.AddWorkerSafely(workers, &purgeWorker{r: r}),
+	} {
+		if err != nil {
+			return nil, fmt.Errorf("register job: %w", err)
+		}
+	}
+	c := &river.Config{
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: o.Workers}},
+		Workers:              workers,
+		JobTimeout:           jobTimeout,
+		RescueStuckJobsAfter: rescueAfter,
+		SoftStopTimeout:      o.SoftStop,
+		ErrorHandler:         failures{o.Log},
+		// River tells of its every step; only what needs a person is told here.
+		Logger: slog.New(leveled{o.Log.Handler(), slog.LevelWarn}),
+		PeriodicJobs: []*river.PeriodicJob{
+			periodic(remindEvery, remindDocuments{}),
+			periodic(purgeEvery, purgeExpired{}),
+		},
+	}
+	if o.DB.Postgres != nil {
+		client, err := river.NewClient(riverpgxv5.New(o.DB.Postgres), c)
+		if err != nil {
+			return nil, fmt.Errorf("make the job runner: %w", err)
+		}
+		r.start, r.stop = lifecycle[pgx.Tx](client)
+	} else {
+		client, err := river.NewClient(riversqlite.New(o.DB.SQLite), c)
+		if err != nil {
+			return nil, fmt.Errorf("make the job runner: %w", err)
+		}
+		r.start, r.stop = lifecycle[*sql.Tx](client)
+	}
+	return r, nil
+}
+
+func lifecycle[T any](c *river.Client[T]) (start, stop func(context.Context) error) {
+	return c.Start, c.Stop
+}
+
+func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
+	return river.NewPeriodicJob(river.PeriodicInterval(every), func() (river.JobArgs, *river.InsertOpts) {
+		// One at a time: a run that takes longer than the pause is not overtaken.
+		return args, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
+	}, &river.PeriodicJobOpts{RunOnStart: true})
+}
+
+var unfinished = []rivertype.JobState{
+	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled,
+}
+
+// Start begins to work; ctx does not end it, Stop does.
+func (r *Runner) Start(ctx context.Context) error {
+	if err := r.start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start the jobs: %w", err)
+	}
+	r.running.Store(true)
+	return nil
+}
+
+// Stop lets running jobs end for SoftStop, then cuts them off: they go back to
+// the queue (promise O7).
+func (r *Runner) Stop(ctx context.Context) error {
+	if !r.running.Swap(false) {
+		return nil
+	}
+	return r.stop(ctx)
+}
+
+// Check is nil while jobs are being worked.
+func (r *Runner) Check(context.Context) error {
+	if !r.running.Load() {
+		return errors.New("jobs are not being worked")
+	}
+	return nil
+}
+
+// leveled passes on records of a level and above.
+type leveled struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (l leveled) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= l.level && l.Handler.Enabled(ctx, level)
+}
+
+func (l leveled) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return leveled{l.Handler.WithAttrs(attrs), l.level}
+}
+func (l leveled) WithGroup(name string) slog.Handler {
+	return leveled{l.Handler.WithGroup(name), l.level}
+}
+
+// failures logs what goes wrong in a job (promise O5); River tries again.
+type failures struct{ log *slog.Logger }
+
+func (f failures) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	f.log.ErrorContext(ctx, "job failed", "job", job.Kind, "id", job.ID, "attempt", job.Attempt, "err", err)
+	return nil
+}
+
+func (f failures) HandlePanic(ctx context.Context, job *rivertype.JobRow, panicked any, trace string) *river.ErrorHandlerResult {
+	f.log.ErrorContext(ctx, "job panicked", "job", job.Kind, "id", job.ID, "attempt", job.Attempt, "panic", fmt.Sprintf("%T", panicked), "stack", trace)
+	return nil
+}
+
+// remindDocuments queues the reminder mails that have come due.
+type remindDocuments struct{}
+
+func (remindDocuments) Kind() string { return "remind_documents" }
+
+type remindWorker struct {
+	river.WorkerDefaults[remindDocuments]
+	r *Runner
+}
+
+func (w *remindWorker) Work(ctx context.Context, _ *river.Job[remindDocuments]) error {
+	n, err := w.r.o.Documents.SendReminders(ctx)
+	if n > 0 {
+		w.r.o.Log.InfoContext(ctx, "document reminders looked at", "documents", n)
+	}
+	return err
+}
+
+// purgeExpired removes what has run out.
+type purgeExpired struct{}
+
+func (purgeExpired) Kind() string { return "purge_expired" }
+
+type purgeWorker struct {
+	river.WorkerDefaults[purgeExpired]
+	r *Runner
+}
+
+func (w *purgeWorker) Work(ctx context.Context, _ *river.Job[purgeExpired]) error {
+	n, err := w.r.o.Accounts.Purge(ctx)
+	if n > 0 {
+		w.r.o.Log.InfoContext(ctx, "expired rows removed", "rows", n)
+	}
+	return err
+}

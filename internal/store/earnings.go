@@ -1,0 +1,363 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/earnings"
+	"github.com/ridecopilot/ridecopilot/internal/text"
+)
+
+const entryColumns = `e.id, e.owner_id, e.date, e.platform, e.app_income, e.tips, e.commission, e.expenses, e.hours, e.distance_km, e.trips,
+	e.currency, e.note, e.earnings, e.legacy_earnings, e.created_at, e.updated_at, e.revision`
+
+func scanEntry(r row) (earnings.Entry, error) {
+	var e earnings.Entry
+	err := r.Scan(&e.ID, &e.OwnerID, &e.Date, &e.Platform, &e.AppIncome, &e.Tips, &e.Commission, &e.Expenses, &e.Hours, &e.DistanceKM, &e.Trips,
+		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CreatedAt, &e.UpdatedAt, &e.Revision)
+	return e, orNotFound(err, earnings.ErrNotFound)
+}
+
+// entryRecord is what the history remembers of an entry.
+type entryRecord struct {
+	earnings.Details
+	Earnings       any `json:"earnings"`
+	LegacyEarnings any `json:"legacy_earnings"`
+}
+
+func recordOf(e earnings.Entry) entryRecord {
+	return entryRecord{Details: e.Details, Earnings: e.Earnings, LegacyEarnings: e.LegacyEarnings}
+}
+
+// CreateEntries stores entries, all or none.
+func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []earnings.Entry) (first earnings.Entry, repeated bool, err error) {
+	if len(entries) == 0 {
+		return earnings.Entry{}, false, nil
+	}
+	err = s.inLongTx(ctx, func(tx *txn) error {
+		id, err := tx.madeBefore(ctx, by, entries[0].CreatedAt)
+		if err != nil {
+			return err
+		}
+		if repeated = id != 0; repeated {
+			first, err = tx.entry(ctx, entries[0].OwnerID, id, "")
+			return err
+		}
+		for i := range entries {
+			e := entries[i]
+			if err := tx.insertEntry(ctx, by, &e); err != nil {
+				return err
+			}
+			if i == 0 {
+				first = e
+			}
+		}
+		return tx.made(ctx, by, first.ID)
+	})
+	if err != nil {
+		return earnings.Entry{}, false, fmt.Errorf("create entries: %w", err)
+	}
+	return first, repeated, nil
+}
+
+func (t *txn) insertEntry(ctx context.Context, by account.Actor, e *earnings.Entry) error {
+	err := t.QueryRowContext(ctx, `
+		INSERT INTO entry (owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips, currency,
+			note, earnings, legacy_earnings, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id`,
+		e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
+		e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt).Scan(&e.ID)
+	if isForeignKey(err) { // the account was erased meanwhile
+		return account.ErrUnauthenticated
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.insertItems(ctx, e.ID, e.Items); err != nil {
+		return err
+	}
+	return t.record(ctx, by, actCreate, objectEntry, e.ID, e.OwnerID, nil, recordOf(*e), e.CreatedAt)
+}
+
+func (t *txn) insertItems(ctx context.Context, entry int64, items []earnings.ExpenseItem) error {
+	for i, item := range items {
+		if _, err := t.ExecContext(ctx, `INSERT INTO expense_item (entry_id, position, category, amount, note) VALUES ($1, $2, $3, $4, $5)`,
+			entry, i, item.Category, item.Amount, item.Note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *txn) entry(ctx context.Context, owner, id int64, lock string) (earnings.Entry, error) {
+	e, err := scanEntry(t.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entry e WHERE e.id = $1 AND e.owner_id = $2`+lock, id, owner))
+	if err != nil {
+		return e, err
+	}
+	return e, withItems(ctx, t.Tx, []*earnings.Entry{&e})
+}
+
+// querier is a transaction or a pool.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// withItems reads the expense items of some entries in one query.
+func withItems(ctx context.Context, db querier, entries []*earnings.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	byID := make(map[int64]*earnings.Entry, len(entries))
+	var q query
+	list := ""
+	for i, e := range entries {
+		byID[e.ID] = e
+		list += map[bool]string{true: ", "}[i > 0] + q.bind("?", e.ID)
+	}
+	rows, err := db.QueryContext(ctx, `SELECT entry_id, category, amount, note FROM expense_item WHERE entry_id IN (`+list+`) ORDER BY entry_id, position`, q.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // the error of reading says more
+	for rows.Next() {
+		var id int64
+		var item earnings.ExpenseItem
+		if err := rows.Scan(&id, &item.Category, &item.Amount, &item.Note); err != nil {
+			return err
+		}
+		byID[id].Items = append(byID[id].Items, item)
+	}
+	return rows.Err()
+}
+
+func pointers(entries []earnings.Entry) []*earnings.Entry {
+	list := make([]*earnings.Entry, len(entries))
+	for i := range entries {
+		list[i] = &entries[i]
+	}
+	return list
+}
+
+// Entry reads an entry of an owner.
+func (s *Store) Entry(ctx context.Context, owner, id int64) (e earnings.Entry, err error) {
+	err = s.reading(ctx, func(ctx context.Context) error {
+		e, err = scanEntry(s.read.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entry e WHERE e.id = $1 AND e.owner_id = $2`, id, owner))
+		if err != nil {
+			return err
+		}
+		return withItems(ctx, s.read, []*earnings.Entry{&e})
+	})
+	return e, err
+}
+
+// UpdateEntry loads, changes and saves an entry of an owner.
+func (s *Store) UpdateEntry(ctx context.Context, by account.Actor, owner, id int64, change func(*earnings.Entry) error) (earnings.Entry, error) {
+	var e earnings.Entry
+	err := s.inTx(ctx, func(tx *txn) error {
+		var err error
+		if e, err = tx.entry(ctx, owner, id, s.dialect.forUpdate); err != nil {
+			return err
+		}
+		before := recordOf(e)
+		before.Items = slices.Clone(e.Items)
+		if err := change(&e); err != nil {
+			return err
+		}
+		e.Revision++
+		_, err = tx.ExecContext(ctx, `
+			UPDATE entry SET date = $2, platform = $3, platform_key = $4, app_income = $5, tips = $6, commission = $7, expenses = $8,
+				hours = $9, distance_km = $10, trips = $11, currency = $12, note = $13, earnings = $14, legacy_earnings = $15,
+				updated_at = $16, revision = $17
+			WHERE id = $1`,
+			id, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
+			e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.UpdatedAt, e.Revision)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(before.Items, e.Items) {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM expense_item WHERE entry_id = $1`, id); err != nil {
+				return err
+			}
+			if err := tx.insertItems(ctx, id, e.Items); err != nil {
+				return err
+			}
+		}
+		return tx.record(ctx, by, actUpdate, objectEntry, id, e.OwnerID, before, recordOf(e), e.UpdatedAt)
+	})
+	if err != nil {
+		return earnings.Entry{}, fmt.Errorf("update entry %d: %w", id, err)
+	}
+	return e, nil
+}
+
+// DeleteEntry removes an entry of an owner if check agrees.
+func (s *Store) DeleteEntry(ctx context.Context, by account.Actor, owner, id int64, check func(earnings.Entry) error) error {
+	err := s.inTx(ctx, func(tx *txn) error {
+		e, err := tx.entry(ctx, owner, id, s.dialect.forUpdate)
+		if err != nil {
+			return err
+		}
+		if err := check(e); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM entry WHERE id = $1`, id); err != nil {
+			return err
+		}
+		return tx.record(ctx, by, actDelete, objectEntry, id, e.OwnerID, recordOf(e), nil, now())
+	})
+	if err != nil {
+		return fmt.Errorf("delete entry %d: %w", id, err)
+	}
+	return nil
+}
+
+// entryQuery is the conditions that a filter stands for.
+func entryQuery(owner int64, f earnings.Filter) *query {
+	q := &query{}
+	q.where("e.owner_id = ?", owner)
+	if f.From != nil {
+		q.where("e.date >= ?", *f.From)
+	}
+	if f.To != nil {
+		q.where("e.date <= ?", *f.To)
+	}
+	if f.Platform != nil {
+		q.where("e.platform_key = ?", text.Key(*f.Platform))
+	}
+	if f.Currency != "" {
+		q.where("e.currency = ?", f.Currency)
+	}
+	return q
+}
+
+// Entries lists an owner's entries, the newest date first. By number it also
+// counts; by cursor it does not.
+func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at earnings.Place) (earnings.Page, error) {
+	var page earnings.Page
+	err := s.reading(ctx, func(ctx context.Context) error {
+		q := entryQuery(owner, f)
+		if at.Cursor == nil {
+			if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM entry e`+q.clause(), q.args...).Scan(&page.Count); err != nil {
+				return err
+			}
+		}
+		back := at.Cursor != nil && at.Cursor.Back
+		if c := at.Cursor; c != nil && c.ID != 0 {
+			q.where("(e.date, e.id) "+map[bool]string{true: ">", false: "<"}[back]+" (?, ?)", c.Date, c.ID)
+		}
+		dir := map[bool]string{true: " ASC", false: " DESC"}[back]
+		rows, err := s.read.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+
+			` ORDER BY e.date`+dir+`, e.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
+		if err != nil {
+			return err
+		}
+		if page.Entries, err = collect(rows, scanEntry); err != nil {
+			return err
+		}
+		more := len(page.Entries) > at.Limit
+		page.Entries = page.Entries[:min(len(page.Entries), at.Limit)]
+		page.HasNext, page.HasPrev = more, at.Cursor != nil && at.Cursor.ID != 0
+		if back {
+			slices.Reverse(page.Entries)
+			page.HasPrev, page.HasNext = more, true
+		}
+		return withItems(ctx, s.read, pointers(page.Entries))
+	})
+	return page, err
+}
+
+// exportBatch is how many entries an export holds at once.
+const exportBatch = 500
+
+// EachEntry calls do for every entry, oldest date first, a batch at a time, so
+// that neither memory nor a connection is held for as long as a client reads.
+func (s *Store) EachEntry(ctx context.Context, owner int64, f earnings.Filter, do func(earnings.Entry) error) error {
+	var after earnings.Entry
+	for {
+		var batch []earnings.Entry
+		err := s.reading(ctx, func(ctx context.Context) error {
+			q := entryQuery(owner, f)
+			if after.ID != 0 {
+				q.where("(e.date, e.id) > (?, ?)", after.Date, after.ID)
+			}
+			rows, err := s.read.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+
+				q.bind(` ORDER BY e.date, e.id LIMIT ?`, exportBatch), q.args...)
+			if err != nil {
+				return err
+			}
+			if batch, err = collect(rows, scanEntry); err != nil {
+				return err
+			}
+			return withItems(ctx, s.read, pointers(batch))
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range batch {
+			if err := do(e); err != nil {
+				return err
+			}
+		}
+		if len(batch) < exportBatch {
+			return nil
+		}
+		after = batch[len(batch)-1]
+	}
+}
+
+// sums is the columns of earnings.Sums. The casts are for PostgreSQL, whose sum
+// of whole numbers is a numeric.
+const sums = `count(*), ` +
+	`CAST(sum(e.app_income) AS bigint), CAST(sum(e.tips) AS bigint), CAST(sum(e.expenses) AS bigint), CAST(sum(e.earnings) AS bigint), ` +
+	`CAST(COALESCE(sum(e.hours), 0) AS bigint), CAST(COALESCE(sum(e.distance_km), 0) AS bigint), CAST(COALESCE(sum(e.trips), 0) AS bigint)`
+
+func sumFields(s *earnings.Sums) []any {
+	return []any{&s.Entries, &s.AppIncome, &s.Tips, &s.Expenses, &s.Earnings, &s.Hours, &s.DistanceKM, &s.Trips}
+}
+
+// list runs a query in the reading pool and collects its rows.
+func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), sql string, args ...any) (found []T, err error) {
+	err = s.reading(ctx, func(ctx context.Context) error {
+		rows, err := s.read.QueryContext(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		found, err = collect(rows, scan)
+		return err
+	})
+	return found, err
+}
+
+// DaySums sums up by day and platform.
+func (s *Store) DaySums(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.DaySums, error) {
+	q := entryQuery(owner, f)
+	return list(ctx, s, func(r row) (earnings.DaySums, error) {
+		var d earnings.DaySums
+		return d, r.Scan(append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)...)
+	}, `SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`, q.args...)
+}
+
+// CategorySums sums up the expense items by category, the largest first.
+func (s *Store) CategorySums(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.CategorySum, error) {
+	q := entryQuery(owner, f)
+	return list(ctx, s, func(r row) (earnings.CategorySum, error) {
+		var c earnings.CategorySum
+		return c, r.Scan(&c.Category, &c.Amount)
+	}, `SELECT i.category, CAST(sum(i.amount) AS bigint) AS total FROM entry e JOIN expense_item i ON i.entry_id = e.id`+q.clause()+
+		` GROUP BY i.category ORDER BY total DESC, i.category`, q.args...)
+}
+
+// OtherCurrencies sums up the entries in other currencies than the filter's.
+func (s *Store) OtherCurrencies(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.CurrencySums, error) {
+	currency := f.Currency
+	f.Currency = ""
+	q := entryQuery(owner, f)
+	q.where("e.currency <> ?", currency)
+	return list(ctx, s, func(r row) (earnings.CurrencySums, error) {
+		var c earnings.CurrencySums
+		return c, r.Scan(append([]any{&c.Currency}, sumFields(&c.Sums)...)...)
+	}, `SELECT e.currency, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.currency ORDER BY e.currency`, q.args...)
+}

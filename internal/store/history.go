@@ -1,0 +1,107 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+)
+
+// The kinds of things that the history speaks of.
+const (
+	objectUser     = "user"
+	objectSettings = "settings"
+	objectPost     = "car_post"
+	objectEntry    = "calculator_entry"
+	objectDocument = "document"
+	objectReport   = "report"
+)
+
+// The acts.
+const (
+	actCreate = "create"
+	actUpdate = "update"
+	actDelete = "delete"
+)
+
+// record writes who did what to an object, from where, and which fields went
+// from what to what, into the transaction of the change. before and after are
+// structs whose JSON form is what is worth remembering (never a secret); nil
+// stands for nothing. An update that changes nothing leaves no trace.
+func (t *txn) record(ctx context.Context, by account.Actor, act, object string, id, owner int64, before, after any, at time.Time) error {
+	changes, err := diff(before, after)
+	if err != nil {
+		return fmt.Errorf("compare for history: %w", err)
+	}
+	if len(changes) == 0 && act == actUpdate {
+		return nil
+	}
+	return t.write(ctx, by, act, object, id, owner, changes, at)
+}
+
+func (t *txn) write(ctx context.Context, by account.Actor, act, object string, id, owner int64, changes map[string][2]json.RawMessage, at time.Time) error {
+	text, err := json.Marshal(changes)
+	if err != nil {
+		return fmt.Errorf("encode history: %w", err)
+	}
+	var actor any
+	if by.ID != 0 {
+		actor = by.ID
+	}
+	_, err = t.ExecContext(ctx, `
+		INSERT INTO history (at, actor_id, source, address, action, object_type, object_id, owner_id, changes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		at, actor, string(by.Source), nullText(by.Address), act, object, id, owner, string(text))
+	if err != nil {
+		return fmt.Errorf("record history: %w", err)
+	}
+	return nil
+}
+
+var (
+	null   = json.RawMessage("null")
+	hidden = json.RawMessage(`"…"`) // stands for a value that the history must not hold
+)
+
+// diff lists the fields that differ, each with its old and its new value.
+func diff(before, after any) (map[string][2]json.RawMessage, error) {
+	old, err := fields(before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := fields(after)
+	if err != nil {
+		return nil, err
+	}
+	changes := map[string][2]json.RawMessage{}
+	for name, was := range old {
+		is, ok := now[name]
+		if !ok {
+			is = null
+		}
+		if !bytes.Equal(was, is) {
+			changes[name] = [2]json.RawMessage{was, is}
+		}
+	}
+	for name, is := range now {
+		if _, ok := old[name]; !ok && !bytes.Equal(is, null) {
+			changes[name] = [2]json.RawMessage{null, is}
+		}
+	}
+	return changes, nil
+}
+
+func fields(v any) (map[string]json.RawMessage, error) {
+	if v == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]json.RawMessage
+	return m, json.Unmarshal(text, &m)
+}

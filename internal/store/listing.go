@@ -1,0 +1,479 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/text"
+)
+
+// postSelect reads posts as the reader (the first parameter) sees them.
+const postSelect = `
+	SELECT p.id, p.owner_id, o.name, o.is_active, p.make, p.model, p.version, p.engine, p.fuel, p.body, p.transmission, p.color,
+		p.emission_standard, p.location, p.contact, p.description, p.year, p.gears, p.seats, p.doors, p.mileage_km, p.power_hp,
+		p.consumption, p.offer, p.price, p.currency, p.price_period, p.status, p.moderated_at, p.moderation_reason,
+		p.created_at, p.updated_at, p.revision,
+		EXISTS (SELECT 1 FROM favorite f WHERE f.post_id = p.id AND f.account_id = $1)`
+
+const postFrom = ` FROM car_post p JOIN account o ON o.id = p.owner_id`
+
+func scanPost(r row, more ...any) (listing.Post, error) {
+	var p listing.Post
+	var moderatedAt *time.Time
+	var reason sql.NullString
+	err := r.Scan(append([]any{
+		&p.ID, &p.OwnerID, &p.OwnerName, &p.OwnerActive, &p.Make, &p.Model, &p.Version, &p.Engine, &p.Fuel, &p.Body, &p.Transmission, &p.Color,
+		&p.EmissionStandard, &p.Location, &p.Contact, &p.Description, &p.Year, &p.Gears, &p.Seats, &p.Doors, &p.MileageKM, &p.PowerHP,
+		&p.Consumption, &p.Offer, &p.Price, &p.Currency, &p.PricePeriod, &p.Status, &moderatedAt, &reason,
+		&p.CreatedAt, &p.UpdatedAt, &p.Revision, &p.Favorite,
+	}, more...)...)
+	if moderatedAt != nil {
+		p.Moderation = &listing.Moderation{Reason: reason.String, At: *moderatedAt}
+	}
+	return p, orNotFound(err, listing.ErrNotFound)
+}
+
+// detailArgs are the columns that an edit writes, in the order of INSERT and
+// UPDATE, the folded ones last.
+func detailArgs(d listing.Details) []any {
+	return []any{
+		d.Make, d.Model, d.Version, d.Engine, d.Fuel, d.Body, d.Transmission, d.Color, d.EmissionStandard, d.Location, d.Contact,
+		d.Description, d.Year, d.Gears, d.Seats, d.Doors, d.MileageKM, d.PowerHP, d.Consumption, d.Offer, d.Price, d.Currency,
+		d.PricePeriod, d.Status,
+		text.Key(d.Make), text.Key(d.Model), text.Key(d.Fuel), text.Key(d.Body), text.Key(d.Transmission), text.Key(d.Location),
+		d.SearchText(),
+	}
+}
+
+// CreatePost stores a post, counting its owner's in the same transaction.
+func (s *Store) CreatePost(ctx context.Context, by account.Actor, p listing.Post, limit int) (post listing.Post, repeated bool, err error) {
+	err = s.inTx(ctx, func(tx *txn) error {
+		id, err := tx.madeBefore(ctx, by, p.CreatedAt)
+		if err != nil {
+			return err
+		}
+		if repeated = id != 0; !repeated {
+			if id, err = tx.insertPost(ctx, by, p, limit); err != nil {
+				return err
+			}
+		}
+		post, err = tx.post(ctx, id, by.ID, "")
+		return err
+	})
+	if err != nil {
+		return listing.Post{}, false, fmt.Errorf("create car post: %w", err)
+	}
+	return post, repeated, nil
+}
+
+func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, limit int) (int64, error) {
+	if limit > 0 {
+		full, err := t.quotaFull(ctx, "car_post", p.OwnerID, limit)
+		if err != nil {
+			return 0, err
+		}
+		if full {
+			return 0, listing.ErrTooMany
+		}
+	}
+	var id int64
+	err := t.QueryRowContext(ctx, `
+		INSERT INTO car_post (owner_id, created_at, updated_at,
+			make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
+			description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
+			make_key, model_key, fuel_key, body_key, transmission_key, location_key, search)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
+			$28, $29, $30, $31, $32, $33, $34)
+		RETURNING id`,
+		append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt}, detailArgs(p.Details)...)...).Scan(&id)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.made(ctx, by, id); err != nil {
+		return 0, err
+	}
+	return id, t.record(ctx, by, actCreate, objectPost, id, p.OwnerID, nil, p.Details, p.CreatedAt)
+}
+
+// quotaFull counts the rows of an owner. The owner's row is locked first, so
+// that two creations at once cannot both take the last place.
+func (t *txn) quotaFull(ctx context.Context, table string, owner int64, limit int) (bool, error) {
+	var id int64
+	if err := t.QueryRowContext(ctx, `SELECT id FROM account WHERE id = $1`+t.s.dialect.forUpdate, owner).Scan(&id); err != nil {
+		return false, orNotFound(err, account.ErrUnauthenticated)
+	}
+	var n int
+	err := t.QueryRowContext(ctx, `SELECT count(*) FROM `+table+` WHERE owner_id = $1`, owner).Scan(&n)
+	return n >= limit, err
+}
+
+func (t *txn) post(ctx context.Context, id, reader int64, lock string) (listing.Post, error) {
+	return scanPost(t.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`+lock, reader, id))
+}
+
+// Post reads a post.
+func (s *Store) Post(ctx context.Context, id, reader int64) (p listing.Post, err error) {
+	err = s.reading(ctx, func(ctx context.Context) error {
+		p, err = scanPost(s.read.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`, reader, id))
+		return err
+	})
+	return p, err
+}
+
+// UpdatePost loads, changes and saves a post.
+func (s *Store) UpdatePost(ctx context.Context, by account.Actor, id int64, change func(*listing.Post) error) (listing.Post, error) {
+	var p listing.Post
+	err := s.inTx(ctx, func(tx *txn) error {
+		var err error
+		if p, err = tx.post(ctx, id, by.ID, tx.lockPost()); err != nil {
+			return err
+		}
+		before := p.Details
+		if err := change(&p); err != nil {
+			return err
+		}
+		p.Revision++
+		_, err = tx.ExecContext(ctx, `
+			UPDATE car_post SET updated_at = $2, revision = $3,
+				make = $4, model = $5, version = $6, engine = $7, fuel = $8, body = $9, transmission = $10, color = $11,
+				emission_standard = $12, location = $13, contact = $14, description = $15, year = $16, gears = $17, seats = $18,
+				doors = $19, mileage_km = $20, power_hp = $21, consumption = $22, offer = $23, price = $24, currency = $25,
+				price_period = $26, status = $27, make_key = $28, model_key = $29, fuel_key = $30, body_key = $31,
+				transmission_key = $32, location_key = $33, search = $34
+			WHERE id = $1`,
+			append([]any{id, p.UpdatedAt, p.Revision}, detailArgs(p.Details)...)...)
+		if err != nil {
+			return err
+		}
+		return tx.record(ctx, by, actUpdate, objectPost, id, p.OwnerID, before, p.Details, p.UpdatedAt)
+	})
+	if err != nil {
+		return listing.Post{}, fmt.Errorf("update car post %d: %w", id, err)
+	}
+	return p, nil
+}
+
+// lockPost locks the post alone, not the owner's row that is read with it.
+func (t *txn) lockPost() string {
+	if t.s.dialect.forUpdate == "" {
+		return ""
+	}
+	return t.s.dialect.forUpdate + " OF p"
+}
+
+// DeletePost removes a post if check agrees.
+func (s *Store) DeletePost(ctx context.Context, by account.Actor, id int64, check func(listing.Post) error) error {
+	err := s.inTx(ctx, func(tx *txn) error {
+		p, err := tx.post(ctx, id, by.ID, tx.lockPost())
+		if err != nil {
+			return err
+		}
+		if err := check(p); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM car_post WHERE id = $1`, id); err != nil {
+			return err
+		}
+		return tx.record(ctx, by, actDelete, objectPost, id, p.OwnerID, p.Details, nil, now())
+	})
+	if err != nil {
+		return fmt.Errorf("delete car post %d: %w", id, err)
+	}
+	return nil
+}
+
+// postQuery is the conditions that a filter stands for, as reader may see it.
+func (s *Store) postQuery(reader int64, f listing.Filter) *query {
+	q := &query{args: []any{reader}}
+	if f.Own {
+		q.where("p.owner_id = ?", reader)
+	} else {
+		q.where("p.status = ?", listing.StatusActive)
+		q.where("p.moderated_at IS NULL AND o.is_active")
+	}
+	for _, c := range []struct{ column, value string }{
+		{"p.make_key", text.Key(f.Make)},
+		{"p.model_key", text.Key(f.Model)},
+		{"p.fuel_key", text.Key(f.Fuel)},
+		{"p.body_key", text.Key(f.Body)},
+		{"p.transmission_key", text.Key(f.Transmission)},
+		{"p.location_key", text.Key(f.Location)},
+		{"p.offer", f.Offer},
+		{"p.currency", f.Currency},
+		{"p.price_period", f.PricePeriod},
+		{"p.status", f.Status},
+	} {
+		if c.value != "" {
+			q.where(c.column+" = ?", c.value)
+		}
+	}
+	for _, c := range []struct {
+		cond  string
+		value *int
+	}{
+		{"p.year >= ?", f.YearMin},
+		{"p.year <= ?", f.YearMax},
+		{"p.mileage_km <= ?", f.MileageMax},
+		{"p.seats >= ?", f.SeatsMin},
+	} {
+		if c.value != nil {
+			q.where(c.cond, *c.value)
+		}
+	}
+	if f.PriceMin != nil {
+		q.where("p.price >= ?", int64(*f.PriceMin))
+	}
+	if f.PriceMax != nil {
+		q.where("p.price <= ?", int64(*f.PriceMax))
+	}
+	if f.OwnerID != 0 {
+		q.where("p.owner_id = ?", f.OwnerID)
+	}
+	q.whether("EXISTS (SELECT 1 FROM favorite f WHERE f.post_id = p.id AND f.account_id = $1)", f.Favorite)
+	q.whether("EXISTS (SELECT 1 FROM upload u WHERE u.post_id = p.id AND u.state = 'ready')", f.HasPhoto)
+	switch {
+	case f.NoSuchMatches:
+		q.where("1 = 0")
+	case len(f.Words) > 0:
+		q.where(s.dialect.searchMatch, s.dialect.searchTerm(f.Words))
+	}
+	return q
+}
+
+// whether adds a condition, or its opposite, or nothing.
+func (q *query) whether(cond string, wanted *bool) {
+	switch {
+	case wanted == nil:
+	case *wanted:
+		q.where(cond)
+	default:
+		q.where("NOT " + cond)
+	}
+}
+
+// The sort values of posts without one: behind every other, either way.
+const (
+	lastAscending  = "9223372036854775807"
+	lastDescending = "-1"
+)
+
+// sortExpr is what an order compares. Where the value may be missing, its
+// stand-in sorts last.
+func sortExpr(o listing.Order) string {
+	switch o.Key {
+	case "price", "year", "mileage_km":
+		if o.Desc {
+			return "COALESCE(p." + o.Key + ", " + lastDescending + ")"
+		}
+		return "COALESCE(p." + o.Key + ", " + lastAscending + ")"
+	case "make":
+		return "p.make_key"
+	default:
+		return "p.created_at"
+	}
+}
+
+// sortArg turns a cursor's text back into a value of the sort column.
+func sortArg(key, value string) (any, error) {
+	switch key {
+	case "price", "year", "mileage_km":
+		return strconv.ParseInt(value, 10, 64)
+	case "make":
+		return value, nil
+	default:
+		n, err := strconv.ParseInt(value, 10, 64)
+		return time.UnixMicro(n).UTC(), err
+	}
+}
+
+// sortValue is the text by which a cursor remembers a post's place.
+func sortValue(o listing.Order, p listing.Post) string {
+	number := func(n *int64) string {
+		switch {
+		case n != nil:
+			return strconv.FormatInt(*n, 10)
+		case o.Desc:
+			return lastDescending
+		}
+		return lastAscending
+	}
+	switch o.Key {
+	case "price":
+		return number((*int64)(p.Price))
+	case "year":
+		return number(wide(p.Year))
+	case "mileage_km":
+		return number(wide(p.MileageKM))
+	case "make":
+		return text.Key(p.Make)
+	default:
+		return strconv.FormatInt(p.CreatedAt.UnixMicro(), 10)
+	}
+}
+
+func wide(n *int) *int64 {
+	if n == nil {
+		return nil
+	}
+	w := int64(*n)
+	return &w
+}
+
+// Posts lists posts. By number it also counts; by cursor it does not, and its
+// cost does not grow with depth.
+func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o listing.Order, at listing.Place) (listing.Page, error) {
+	var page listing.Page
+	err := s.reading(ctx, func(ctx context.Context) error {
+		q := s.postQuery(reader, f)
+		if at.Cursor == nil {
+			if err := s.countPosts(ctx, q, f, &page); err != nil {
+				return err
+			}
+		}
+		key, back := sortExpr(o), at.Cursor != nil && at.Cursor.Back
+		// Going back reads the list the other way round and turns the page.
+		down := o.Desc != back
+		if c := at.Cursor; c != nil && c.ID != 0 {
+			value, err := sortArg(o.Key, c.Key)
+			if err != nil {
+				return listing.ErrCursor
+			}
+			q.where("("+key+", p.id) "+map[bool]string{true: "<", false: ">"}[down]+" (?, ?)", value, c.ID)
+		}
+		dir := map[bool]string{true: " DESC", false: " ASC"}[down]
+		rows, err := s.read.QueryContext(ctx, postSelect+postFrom+q.clause()+
+			` ORDER BY `+key+dir+`, p.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
+		if err != nil {
+			return err
+		}
+		if page.Posts, err = collect(rows, func(r row) (listing.Post, error) { return scanPost(r) }); err != nil {
+			return err
+		}
+		more := len(page.Posts) > at.Limit
+		page.Posts = page.Posts[:min(len(page.Posts), at.Limit)]
+		if back {
+			slices.Reverse(page.Posts)
+			page.HasPrev, page.HasNext = more, true
+		} else {
+			page.HasNext, page.HasPrev = more, at.Cursor != nil && at.Cursor.ID != 0
+		}
+		for _, p := range page.Posts {
+			page.SortValues = append(page.SortValues, sortValue(o, p))
+		}
+		return nil
+	})
+	return page, err
+}
+
+// countPosts counts all posts, but no more than CountLimit of a narrowed list.
+func (s *Store) countPosts(ctx context.Context, q *query, f listing.Filter, page *listing.Page) error {
+	count := `SELECT count(*)` + postFrom + q.clause()
+	// PostgreSQL wants every parameter used: the reader's number is the first.
+	if narrow := f.Narrow(); narrow && !f.Own {
+		count = `SELECT count(*) FROM (SELECT 1` + postFrom + q.clause() + ` LIMIT ` + strconv.Itoa(listing.CountLimit+1) + `) AS matches`
+	}
+	err := s.read.QueryRowContext(ctx, strings.Replace(count, "SELECT count(*)", "SELECT count(*), CAST($1 AS bigint)", 1), q.args...).
+		Scan(&page.Count, new(int64))
+	page.Exact = true
+	if f.Narrow() && !f.Own && page.Count > listing.CountLimit {
+		page.Count, page.Exact = listing.CountLimit, false
+	}
+	return err
+}
+
+// Facets counts the values of the fields that people narrow by.
+func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (listing.Facets, error) {
+	facets := listing.Facets{Values: map[string][]listing.FacetValue{}}
+	err := s.reading(ctx, func(ctx context.Context) error {
+		q := s.postQuery(reader, f)
+		var parts []string
+		for _, field := range listing.FacetFields {
+			facets.Values[field] = nil
+			// The spelling shown is the first in the order of the letters, which
+			// both engines must agree on: their default orders differ.
+			parts = append(parts, `SELECT '`+field+`' AS field, min(`+field+`) AS value, count(*) AS n FROM m WHERE `+field+`_key <> '' GROUP BY `+field+`_key`)
+		}
+		var columns []string
+		for _, field := range listing.FacetFields {
+			columns = append(columns, "p."+field+s.dialect.collateC+" AS "+field, "p."+field+"_key")
+		}
+		rows, err := s.read.QueryContext(ctx, `
+			WITH m AS MATERIALIZED (SELECT `+strings.Join(columns, ", ")+postFrom+q.clause()+q.bind(` LIMIT ?`, listing.CountLimit+1)+`)
+			SELECT '' AS field, '' AS value, count(*) AS n FROM m WHERE CAST($1 AS bigint) IS NOT NULL
+			UNION ALL `+strings.Join(parts, " UNION ALL ")+` ORDER BY field, n DESC, value`, q.args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close() //nolint:errcheck // the error of reading says more
+		for rows.Next() {
+			var field string
+			var v listing.FacetValue
+			if err := rows.Scan(&field, &v.Value, &v.Count); err != nil {
+				return err
+			}
+			if field == "" {
+				facets.Count, facets.Exact = min(v.Count, listing.CountLimit), v.Count <= listing.CountLimit
+				continue
+			}
+			facets.Values[field] = append(facets.Values[field], v)
+		}
+		return rows.Err()
+	})
+	return facets, err
+}
+
+// SetFavorite keeps a post among a reader's favourites, or takes it out.
+func (s *Store) SetFavorite(ctx context.Context, by account.Actor, postID int64, favorite bool, at time.Time) error {
+	return s.inTx(ctx, func(tx *txn) error {
+		var err error
+		if favorite {
+			_, err = tx.ExecContext(ctx, `
+				INSERT INTO favorite (account_id, post_id, created_at) VALUES ($1, $2, $3) ON CONFLICT (account_id, post_id) DO NOTHING`, by.ID, postID, at)
+		} else {
+			_, err = tx.ExecContext(ctx, `DELETE FROM favorite WHERE account_id = $1 AND post_id = $2`, by.ID, postID)
+		}
+		if isForeignKey(err) { // the post went away meanwhile
+			return listing.ErrNotFound
+		}
+		return err
+	})
+}
+
+// CreateReport stores what a reader says against a post, once.
+func (s *Store) CreateReport(ctx context.Context, by account.Actor, r listing.Report) error {
+	return s.inTx(ctx, func(tx *txn) error {
+		var id int64
+		err := tx.QueryRowContext(ctx, `
+			INSERT INTO report (post_id, account_id, reason, text, created_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (post_id, account_id) DO NOTHING RETURNING id`, r.PostID, r.ReporterID, r.Reason, r.Text, r.At).Scan(&id)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return listing.ErrReported
+		case isForeignKey(err):
+			return listing.ErrNotFound
+		case err != nil:
+			return err
+		}
+		return tx.record(ctx, by, actCreate, objectReport, id, r.ReporterID, nil, struct {
+			PostID int64  `json:"post_id"`
+			Reason string `json:"reason"`
+			Text   string `json:"text"`
+		}{r.PostID, r.Reason, r.Text}, r.At)
+	})
+}
+
+// Reports are what a reader has reported, oldest first.
+func (s *Store) Reports(ctx context.Context, reporter int64) ([]listing.Report, error) {
+	return list(ctx, s, func(r row) (listing.Report, error) {
+		var one listing.Report
+		return one, r.Scan(&one.PostID, &one.ReporterID, &one.Reason, &one.Text, &one.At)
+	}, `SELECT post_id, account_id, reason, text, created_at FROM report WHERE account_id = $1 ORDER BY id`, reporter)
+}

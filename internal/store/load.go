@@ -1,0 +1,293 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/document"
+	"github.com/ridecopilot/ridecopilot/internal/earnings"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/text"
+)
+
+// This file is how demo data comes in: many rows a statement, one transaction a
+// call. It writes neither history nor jobs, because what it stores was made by
+// a program and changed by nobody, and it counts no quotas. It checks no rules:
+// callers hand it what the domain would have accepted.
+
+// loadParams is how many parameters a loading statement has at most. Both
+// engines take more (SQLite 32,766, PostgreSQL 65,535), but longer statements
+// were not faster.
+const loadParams = 3000
+
+// loadCache is the page cache of SQLite's writer from the first load on: with
+// its usual 2 MB, indexes of some 100,000 rows are read again and again.
+const loadCache = `PRAGMA cache_size = -65536` // KiB
+
+// loading is one transaction of a load; it has no limit of time.
+func (s *Store) loading(ctx context.Context, do func(*txn) error) error {
+	return s.inLongTx(ctx, func(tx *txn) error {
+		if s.dialect.name == sqliteDialect.name {
+			if _, err := tx.ExecContext(ctx, loadCache); err != nil {
+				return err
+			}
+		}
+		return do(tx)
+	})
+}
+
+// load inserts n rows of width columns. into is the statement up to VALUES and
+// args are the values of a row. With made, the ids that the database gave are
+// handed back in the order of the rows.
+func (t *txn) load(ctx context.Context, into string, width, n int, args func(i int) []any, made func(i int, id int64)) error {
+	chunk := max(1, loadParams/width)
+	rest := n - n%chunk
+	if err := t.loadChunks(ctx, into, width, chunk, 0, rest, args, made); err != nil {
+		return err
+	}
+	return t.loadChunks(ctx, into, width, n-rest, rest, n, args, made)
+}
+
+// loadChunks inserts the rows from first to last, chunk at a time: their number
+// is a multiple of it.
+func (t *txn) loadChunks(ctx context.Context, into string, width, chunk, first, last int, args func(i int) []any, made func(i int, id int64)) error {
+	if first == last {
+		return nil
+	}
+	into += rowsOfParams(width, chunk, t.s.dialect.name == postgresDialect.name)
+	if made != nil {
+		into += " RETURNING id"
+	}
+	insert, err := t.PrepareContext(ctx, into)
+	if err != nil {
+		return err
+	}
+	defer insert.Close() //nolint:errcheck // the transaction tells of all that counts
+	values := make([]any, 0, chunk*width)
+	for from := first; from < last; from += chunk {
+		values = values[:0]
+		for i := range chunk {
+			values = append(values, args(from+i)...)
+		}
+		if made == nil {
+			if _, err := insert.ExecContext(ctx, values...); err != nil {
+				return err
+			}
+			continue
+		}
+		rows, err := insert.QueryContext(ctx, values...)
+		if err != nil {
+			return err
+		}
+		ids, err := collect(rows, func(r row) (int64, error) {
+			var id int64
+			err := r.Scan(&id)
+			return id, err
+		})
+		if err != nil {
+			return err
+		}
+		if len(ids) != chunk {
+			return fmt.Errorf("inserted %d rows, want %d", len(ids), chunk)
+		}
+		// Neither engine promises an order of RETURNING, but both take the rows
+		// of VALUES one after the other and give each the next, larger id.
+		slices.Sort(ids)
+		for i, id := range ids {
+			made(from+i, id)
+		}
+	}
+	return nil
+}
+
+// rowsOfParams is "($1, $2), ($3, $4)" for two rows of width two. Without
+// numbers it is "(?, ?), (?, ?)": SQLite takes both, but looks each numbered
+// parameter up among all of them, which made a statement of 2,000 parameters
+// seven times slower.
+func rowsOfParams(width, n int, numbered bool) string {
+	var b strings.Builder
+	for p := range n * width {
+		switch {
+		case p == 0:
+			b.WriteByte('(')
+		case p%width == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		if numbered {
+			b.WriteString("$" + strconv.Itoa(p+1))
+		} else {
+			b.WriteByte('?')
+		}
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// LoadUsers stores people with their settings and fills in the ids. The error
+// is account.ErrEmailTaken when one of the mailboxes has an account.
+func (s *Store) LoadUsers(ctx context.Context, users []account.User, settings []account.Settings) error {
+	if len(users) != len(settings) {
+		return errors.New("load users: everybody needs settings")
+	}
+	err := s.loading(ctx, func(tx *txn) error {
+		err := tx.load(ctx, `
+			INSERT INTO account (name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, created_at, updated_at)
+			VALUES `, 10, len(users), func(i int) []any {
+			u := users[i]
+			email, key := emailArgs(u.Email)
+			return []any{
+				u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.CreatedAt, u.UpdatedAt,
+			}
+		}, func(i int, id int64) { users[i].ID, settings[i].UserID = id, id })
+		if isUnique(err) {
+			return account.ErrEmailTaken
+		}
+		if err != nil {
+			return err
+		}
+		return tx.load(ctx, `
+			INSERT INTO settings (account_id, theme, language, currency, time_zone, distance_unit, default_commission, weekly_goal,
+				email_reminders, updated_at)
+			VALUES `, 10, len(settings), func(i int) []any {
+			set := settings[i]
+			return []any{
+				set.UserID, set.Theme, set.Language, set.Currency, set.TimeZone, set.DistanceUnit, set.DefaultCommission, set.WeeklyGoal,
+				set.EmailReminders, set.UpdatedAt,
+			}
+		}, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("load users: %w", err)
+	}
+	return nil
+}
+
+// LoadPosts stores car posts and fills in the ids.
+func (s *Store) LoadPosts(ctx context.Context, posts []listing.Post) error {
+	err := s.loading(ctx, func(tx *txn) error {
+		return tx.load(ctx, `
+			INSERT INTO car_post (owner_id, created_at, updated_at, moderated_at, moderation_reason,
+				make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
+				description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
+				make_key, model_key, fuel_key, body_key, transmission_key, location_key, search)
+			VALUES `, 36, len(posts), func(i int) []any {
+			p := posts[i]
+			var moderatedAt, reason any
+			if p.Moderation != nil {
+				moderatedAt, reason = timeArg(&p.Moderation.At), p.Moderation.Reason
+			}
+			return append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt, moderatedAt, reason}, detailArgs(p.Details)...)
+		}, func(i int, id int64) { posts[i].ID = id })
+	})
+	if err != nil {
+		return fmt.Errorf("load car posts: %w", err)
+	}
+	return nil
+}
+
+// LoadFavorites stores favourites given as columns: user userIDs[i] has kept
+// post postIDs[i] since at[i]. No pair may be there already.
+func (s *Store) LoadFavorites(ctx context.Context, userIDs, postIDs []int64, at []time.Time) error {
+	if len(userIDs) != len(postIDs) || len(userIDs) != len(at) {
+		return errors.New("load favorites: the columns differ in length")
+	}
+	err := s.loading(ctx, func(tx *txn) error {
+		return tx.load(ctx, `INSERT INTO favorite (account_id, post_id, created_at) VALUES `, 3, len(at), func(i int) []any {
+			return []any{userIDs[i], postIDs[i], at[i]}
+		}, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("load favorites: %w", err)
+	}
+	return nil
+}
+
+// LoadReports stores what readers said against posts.
+func (s *Store) LoadReports(ctx context.Context, reports []listing.Report) error {
+	err := s.loading(ctx, func(tx *txn) error {
+		return tx.load(ctx, `INSERT INTO report (post_id, account_id, reason, text, created_at) VALUES `, 5, len(reports), func(i int) []any {
+			r := reports[i]
+			return []any{r.PostID, r.ReporterID, r.Reason, r.Text, r.At}
+		}, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("load reports: %w", err)
+	}
+	return nil
+}
+
+// LoadEntries stores entries with their expense items and fills in the ids.
+func (s *Store) LoadEntries(ctx context.Context, entries []earnings.Entry) error {
+	type place struct{ entry, item int }
+	var items []place
+	for i := range entries {
+		for n := range entries[i].Items {
+			items = append(items, place{i, n})
+		}
+	}
+	err := s.loading(ctx, func(tx *txn) error {
+		err := tx.load(ctx, `
+			INSERT INTO entry (owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips, currency,
+				note, earnings, legacy_earnings, created_at, updated_at)
+			VALUES `, 17, len(entries), func(i int) []any {
+			e := &entries[i]
+			return []any{
+				e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
+				e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt,
+			}
+		}, func(i int, id int64) { entries[i].ID = id })
+		if err != nil {
+			return err
+		}
+		return tx.load(ctx, `INSERT INTO expense_item (entry_id, position, category, amount, note) VALUES `, 5, len(items), func(i int) []any {
+			e := &entries[items[i].entry]
+			item := e.Items[items[i].item]
+			return []any{e.ID, items[i].item, item.Category, item.Amount, item.Note}
+		}, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("load entries: %w", err)
+	}
+	return nil
+}
+
+// LoadDocuments stores documents and fills in the ids.
+func (s *Store) LoadDocuments(ctx context.Context, docs []document.Document) error {
+	err := s.loading(ctx, func(tx *txn) error {
+		return tx.load(ctx, `
+			INSERT INTO document (owner_id, type, title, number, issuer, issued_on, expires_on, description, remind_days, next_reminder_at,
+				created_at, updated_at)
+			VALUES `, 12, len(docs), func(i int) []any {
+			d := docs[i]
+			return []any{
+				d.OwnerID, d.Type, d.Title, d.Number, d.Issuer, d.IssuedOn, d.ExpiresOn, d.Description, leads(d.RemindDays),
+				timeArg(d.NextReminderAt), d.CreatedAt, d.UpdatedAt,
+			}
+		}, func(i int, id int64) { docs[i].ID = id })
+	})
+	if err != nil {
+		return fmt.Errorf("load documents: %w", err)
+	}
+	return nil
+}
+
+// FinishLoad lets PostgreSQL look at the tables that were filled, so that it
+// plans well at once and not only after its own next look. SQLite plans by the
+// indexes alone, here as in production.
+func (s *Store) FinishLoad(ctx context.Context) error {
+	if s.dialect.name != postgresDialect.name {
+		return nil
+	}
+	if _, err := s.write.ExecContext(ctx, `ANALYZE account, settings, car_post, favorite, report, entry, expense_item, document`); err != nil {
+		return fmt.Errorf("analyze tables: %w", s.explain(err))
+	}
+	return nil
+}

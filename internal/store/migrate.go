@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migration is one step of the schema.
+type Migration struct {
+	Name    string
+	Applied bool
+}
+
+// migrationLock is the PostgreSQL advisory lock under which migrations run; an
+// arbitrary number that nothing else uses.
+const migrationLock = 7_243_392_667
+
+// Migrate brings the schema up to date, once, however many start it: under an
+// advisory lock on PostgreSQL, and on SQLite under the lock of the data folder
+// that the caller holds. then runs under the same lock: it is for the tables of
+// the job queue.
+func (s *Store) Migrate(ctx context.Context, then func(context.Context) error) ([]string, error) {
+	db := s.write
+	if s.Engine() == postgresDialect.name {
+		own, err := s.migrationDB(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer own.Close() //nolint:errcheck // nothing is lost with it
+		lock, err := own.Conn(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("connect to migrate: %w", err)
+		}
+		defer lock.Close() //nolint:errcheck // ends the lock with the connection
+		if _, err := lock.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
+			return nil, fmt.Errorf("lock to migrate: %w", err)
+		}
+		defer lock.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(migrationLock)) //nolint:errcheck // closing ends it too
+		db = own
+	}
+	p, err := s.provider(db)
+	if err != nil {
+		return nil, err
+	}
+	done, err := p.Up(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	var names []string
+	for _, d := range done {
+		names = append(names, filepath.Base(d.Source.Path))
+	}
+	if then != nil {
+		if err := then(ctx); err != nil {
+			return names, fmt.Errorf("migrate the job queue: %w", err)
+		}
+	}
+	return names, nil
+}
+
+// migrationDB is a pool without the limits on the time of a statement, which a
+// migration of a large table may need to exceed.
+func (s *Store) migrationDB(ctx context.Context) (*sql.DB, error) {
+	c, err := pgx.ParseConfig(s.options.URL)
+	if err != nil {
+		return nil, withoutPassword(err)
+	}
+	if s.options.Password != nil {
+		if c.Password, err = s.options.Password(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return stdlib.OpenDB(*c), nil
+}
+
+func (s *Store) provider(db *sql.DB) (*goose.Provider, error) {
+	dialect := goose.DialectSQLite3
+	if s.Engine() == postgresDialect.name {
+		dialect = goose.DialectPostgres
+	}
+	dir, err := fs.Sub(migrations, "migrations/"+s.Engine())
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(dialect, db, dir)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return p, nil
+}
+
+// Migrations lists the steps of the schema and which are applied.
+func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
+	p, err := s.provider(s.write)
+	if err != nil {
+		return nil, err
+	}
+	status, err := p.Status(ctx)
+	if err != nil {
+		return nil, s.explain(fmt.Errorf("read the state of migrations: %w", err))
+	}
+	var steps []Migration
+	for _, st := range status {
+		steps = append(steps, Migration{Name: filepath.Base(st.Source.Path), Applied: st.State == goose.StateApplied})
+	}
+	return steps, nil
+}
+
+// Pending counts the migrations that are not applied yet.
+func (s *Store) Pending(ctx context.Context) (int, error) {
+	steps, err := s.Migrations(ctx)
+	n := 0
+	for _, m := range steps {
+		if !m.Applied {
+			n++
+		}
+	}
+	return n, err
+}
+
+// ErrLocked answers a second server on one data folder.
+var ErrLocked = fault.New(fault.Conflict, "Another ridecopilot uses this data folder. Stop it first.")
+
+// LockDataDir makes sure that one process alone serves, migrates or restores a
+// data folder. The lock ends with the process, or with release.
+func LockDataDir(dir string) (release func() error, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "ridecopilot.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(ErrLocked, f.Close())
+	}
+	return f.Close, nil
+}

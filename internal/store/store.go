@@ -1,0 +1,447 @@
+// Package store is all the SQL of the product. A [Store] keeps the domain's
+// things in SQLite or PostgreSQL through database/sql, with one text for both
+// engines; its methods are the interfaces that the domain packages declare.
+// One method is one transaction, history and jobs included.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+)
+
+// Job is work that must follow a change: a plain value with a name, as River
+// takes it.
+type Job = interface{ Kind() string }
+
+// Queue records jobs inside a running transaction. conn is the connection that
+// the transaction runs on.
+type Queue interface {
+	Enqueue(ctx context.Context, conn *sql.Conn, tx *sql.Tx, job Job) error
+}
+
+// Store keeps everything. It is safe for concurrent use.
+type Store struct {
+	read    *sql.DB
+	write   *sql.DB
+	dialect dialect
+	queue   Queue
+
+	options  Options
+	requests *pgxpool.Pool // PostgreSQL only
+	jobs     *pgxpool.Pool // PostgreSQL only: so that jobs and requests cannot starve one another
+}
+
+// dialect is what the two engines do not say alike.
+type dialect struct {
+	name        string
+	forUpdate   string // locks the rows that a SELECT finds until the transaction ends
+	collateC    string // compares text by its bytes
+	searchMatch string // the condition that car_post p has the words of a parameter
+	searchTerm  func(words []string) string
+}
+
+// The limits of waiting (promises D6 and D8).
+const (
+	acquireTimeout   = 3 * time.Second
+	operationTimeout = 5 * time.Second
+	retries          = 3
+)
+
+// Options say where the database is.
+type Options struct {
+	URL       string // postgres://…; empty for the embedded database
+	DataDir   string // of the embedded database
+	MaxConns  int32  // PostgreSQL connections for requests; 0 is 16
+	JobConns  int32  // PostgreSQL connections for jobs; 0 is 6
+	Queue     Queue
+	Password  func(context.Context) (string, error) // replaces the URL's password for each new connection
+	SyncOff   bool                                  // tests only: SQLite does not wait for the disk
+	ReadConns int                                   // SQLite readers; 0 is 4
+}
+
+// FileName is the name of the embedded database in its data folder.
+const FileName = "ridecopilot.db"
+
+// Open connects to the database; it neither migrates nor checks the schema.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.URL != "" {
+		return openPostgres(ctx, o)
+	}
+	return openSQLite(ctx, o)
+}
+
+func openSQLite(ctx context.Context, o Options) (*Store, error) {
+	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	path := filepath.Join(o.DataDir, FileName)
+	write, err := sql.Open("sqlite", sqliteDSN(path, o.SyncOff, false))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	// One writer connection and a few readers: SQLite takes one writer at a
+	// time, and waiting for it in Go is fair and cannot fail with "busy".
+	write.SetMaxOpenConns(1)
+	write.SetConnMaxIdleTime(0)
+	read, err := sql.Open("sqlite", sqliteDSN(path, o.SyncOff, true))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close())
+	}
+	n := o.ReadConns
+	if n == 0 {
+		n = 4
+	}
+	read.SetMaxOpenConns(n)
+	read.SetMaxIdleConns(n)
+	s := &Store{read: read, write: write, dialect: sqliteDialect, queue: o.Queue, options: o}
+	if err := write.PingContext(ctx); err != nil { // also puts the file into WAL mode
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// sqliteDSN says how connections behave: the write-ahead log with a full sync
+// at every commit (promise D1), foreign keys on, transactions that write from
+// the start, and times as sortable UTC text.
+func sqliteDSN(path string, syncOff, readOnly bool) string {
+	q := url.Values{
+		"_pragma":       {"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
+		"_busy_timeout": {"10000"},
+		"_time_format":  {"sqlite"},
+		"_timezone":     {"UTC"},
+		"_texttotime":   {"1"},
+	}
+	if syncOff {
+		q["_pragma"][1] = "synchronous(OFF)"
+	}
+	if readOnly {
+		q.Set("_query_only", "1")
+	} else {
+		q.Set("_txlock", "immediate")
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+func openPostgres(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{dialect: postgresDialect, queue: o.Queue, options: o}
+	var err error
+	if s.requests, err = newPool(ctx, o, max(o.MaxConns, 0), 16); err != nil {
+		return nil, err
+	}
+	if s.jobs, err = newPool(ctx, o, o.JobConns, 6); err != nil {
+		s.requests.Close()
+		return nil, err
+	}
+	s.write = stdlib.OpenDBFromPool(s.requests)
+	s.read = s.write
+	return s, nil
+}
+
+func newPool(ctx context.Context, o Options, conns, def int32) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read DATABASE_URL: %w", withoutPassword(err))
+	}
+	if conns == 0 {
+		conns = def
+	}
+	c.MaxConns = conns
+	// A pool that outlives a failover must not go on talking to the old
+	// server: connections age, are looked at when idle, and must be to a
+	// server that takes writes (promise D6).
+	c.MaxConnLifetime = 30 * time.Minute
+	c.MaxConnLifetimeJitter = 5 * time.Minute
+	c.MaxConnIdleTime = 5 * time.Minute
+	c.HealthCheckPeriod = 10 * time.Second
+	c.ConnConfig.ConnectTimeout = acquireTimeout
+	c.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	p := c.ConnConfig.RuntimeParams
+	p["timezone"] = "UTC"
+	p["statement_timeout"] = "10000"
+	p["idle_in_transaction_session_timeout"] = "15000"
+	p["synchronous_commit"] = "on"
+	if p["application_name"] == "" {
+		p["application_name"] = "ridecopilot"
+	}
+	c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterType(&pgtype.Type{
+			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
+		return nil
+	}
+	if o.Password != nil {
+		c.BeforeConnect = func(ctx context.Context, cc *pgx.ConnConfig) error {
+			var err error
+			cc.Password, err = o.Password(ctx)
+			return err
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	return pool, nil
+}
+
+// withoutPassword keeps a connection string out of an error (promise P4).
+func withoutPassword(error) error {
+	return errors.New("it is not a connection string like postgres://user:password@host:5432/database")
+}
+
+// Close ends all connections.
+func (s *Store) Close() error {
+	var errs []error
+	if s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	if s.requests != nil {
+		s.requests.Close()
+		s.jobs.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// SetQueue says where jobs are recorded. It is called once, before the first
+// change: the queue itself needs the store's connections.
+func (s *Store) SetQueue(q Queue) { s.queue = q }
+
+// JobPool is the PostgreSQL pool for jobs, nil on SQLite.
+func (s *Store) JobPool() *pgxpool.Pool { return s.jobs }
+
+// RequestPool is the PostgreSQL pool for requests, nil on SQLite.
+func (s *Store) RequestPool() *pgxpool.Pool { return s.requests }
+
+// Writer is the SQLite connection that writes (on PostgreSQL, the requests').
+func (s *Store) Writer() *sql.DB { return s.write }
+
+// Reader is the pool that reads.
+func (s *Store) Reader() *sql.DB { return s.read }
+
+// Engine is "sqlite" or "postgres".
+func (s *Store) Engine() string { return s.dialect.name }
+
+// Ping is nil when the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	var one int
+	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+// txn is a running transaction, with the connection that it runs on.
+type txn struct {
+	*sql.Tx
+	conn *sql.Conn
+	s    *Store
+}
+
+// inTx runs do in one transaction, and again when the engine says that the
+// attempt lost a race (promise D7): do must start from what it reads.
+func (s *Store) inTx(ctx context.Context, do func(*txn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	return s.inLongTx(ctx, do)
+}
+
+// inLongTx is inTx without its own limit of time.
+func (s *Store) inLongTx(ctx context.Context, do func(*txn) error) error {
+	for attempt := 1; ; attempt++ {
+		err := s.once(ctx, do)
+		if err == nil || attempt > retries || !retryable(err) {
+			return s.explain(err)
+		}
+		pause := time.NewTimer(time.Duration(rand.Int64N(int64(attempt) * int64(20*time.Millisecond)))) //nolint:gosec // jitter, not a secret
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return s.explain(err)
+		case <-pause.C:
+		}
+	}
+}
+
+func (s *Store) once(ctx context.Context, do func(*txn) error) (err error) {
+	acquire, cancel := context.WithTimeout(ctx, acquireTimeout)
+	conn, err := s.write.Conn(acquire)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("acquire connection: %w", err)
+	}
+	defer func() {
+		if broken(err) {
+			discard(conn)
+		}
+		_ = conn.Close() // gives it back; the transaction is over either way
+	}()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	if err := do(&txn{Tx: tx, conn: conn, s: s}); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// enqueue records a job in the transaction.
+func (t *txn) enqueue(ctx context.Context, job Job) error {
+	if t.s.queue == nil {
+		return errors.New("store: no queue was set")
+	}
+	return t.s.queue.Enqueue(ctx, t.conn, t.Tx, job)
+}
+
+// reading bounds a read and explains its error.
+func (s *Store) reading(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	return s.explain(do(ctx))
+}
+
+// SQLSTATEs and classes that mean something here.
+const (
+	pgUnique        = "23505"
+	pgForeignKey    = "23503"
+	pgSerialization = "40001"
+	pgDeadlock      = "40P01"
+	pgReadOnly      = "25006"
+	pgShutdown      = "57P01"
+	pgDiskFull      = "53100"
+)
+
+func pgCode(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+func sqliteCode(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code()
+	}
+	return 0
+}
+
+func retryable(err error) bool {
+	code := pgCode(err)
+	return code == pgSerialization || code == pgDeadlock
+}
+
+// broken tells whether the connection must not be used again: the server went
+// away, is going, or has become a standby.
+func broken(err error) bool {
+	code := pgCode(err)
+	return code == pgReadOnly || code == pgShutdown || len(code) == 5 && code[:2] == "08"
+}
+
+// discard closes the connection itself, so that the pool makes a new one.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(dc any) error {
+		if c, ok := dc.(*stdlib.Conn); ok {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			return c.Conn().Close(ctx)
+		}
+		return nil
+	})
+}
+
+func isUnique(err error) bool {
+	return pgCode(err) == pgUnique || sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_UNIQUE || sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+}
+
+func isForeignKey(err error) bool {
+	return pgCode(err) == pgForeignKey || sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+}
+
+// The faults of the database as a whole.
+var (
+	errBusy = fault.Busy(fault.Unavailable, "The server is busy. Try again shortly.", time.Second)
+	errFull = fault.New(fault.Full, "There is no room on disk.")
+)
+
+// explain turns what the database as a whole cannot do now into a fault that a
+// client can act on. The cause stays in the chain for the log.
+func (s *Store) explain(err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
+	}
+	switch code := sqliteCode(err) & 0xff; code {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
+		return fmt.Errorf("%w: %w", errBusy, err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w: %w", errFull, err)
+	}
+	switch code := pgCode(err); {
+	case code == pgDiskFull:
+		return fmt.Errorf("%w: %w", errFull, err)
+	case code == "57014", code == pgReadOnly, retryable(err), len(code) == 5 && (code[:2] == "08" || code[:2] == "53" || code[:3] == "57P"):
+		return fmt.Errorf("%w: %w", errBusy, err)
+	case code != "":
+		return err
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) || pgconn.Timeout(err) || isNetwork(err) {
+		return fmt.Errorf("%w: %w", errBusy, err)
+	}
+	return err
+}
+
+// isNetwork tells whether the connection was lost or could not be made. A
+// commit that ends so may or may not have happened: the client is told to try
+// again, and its idempotency key finds out (promise D2).
+func isNetwork(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn)
+}
+
+// timeArg is a time as both engines keep it: UTC, to the microsecond.
+func timeArg(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// text is NULL for an empty text.
+func nullText(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// now is the store's own clock, for what no caller has a say in.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
