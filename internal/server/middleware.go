@@ -1,0 +1,212 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// handler is what the rings inside observe are made of: they share one response.
+type handler func(w *response, r *http.Request)
+
+// response notes what became of an answer. It answers to
+// [http.ResponseController], and keeps the deadlines that a handler sets in step
+// with those of the body.
+type response struct {
+	http.ResponseWriter
+	status   int   // 0 until an answer has begun
+	bytes    int64 // of the answer's body
+	body     *body // nil when there is none to read
+	extended atomic.Bool
+}
+
+// WriteHeader drops the answer to a body that came too slowly: paced gives the
+// true one once the handler is done.
+func (w *response) WriteHeader(status int) {
+	if w.overruled() {
+		return
+	}
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *response) Write(p []byte) (int, error) {
+	if w.overruled() {
+		return len(p), nil
+	}
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// FlushError is found by http.ResponseController.
+func (w *response) FlushError() error {
+	if w.overruled() {
+		return nil
+	}
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// SetReadDeadline is found by http.ResponseController. It moves the moment at
+// which the body must be complete; the least rate holds all the same.
+func (w *response) SetReadDeadline(t time.Time) error {
+	if w.body == nil {
+		return http.NewResponseController(w.ResponseWriter).SetReadDeadline(t)
+	}
+	w.body.extend(t)
+	return nil
+}
+
+// SetWriteDeadline is found by http.ResponseController.
+func (w *response) SetWriteDeadline(t time.Time) error {
+	w.extended.Store(true)
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *response) overruled() bool {
+	return w.status == 0 && w.body != nil && w.body.late.Load()
+}
+
+// identify gives the request an id of ours, whatever id came with it.
+func (s *Server) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := rand.Text()
+		r.Header.Set("X-Request-Id", id)
+		w.Header().Set("X-Request-Id", id)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// observe writes the one line a request leaves in the log (P3), and counts it.
+// The line names the route, never the path or the query, which may hold secrets
+// (P4). Probes that succeed are for debugging only.
+func (s *Server) observe(next handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		start := s.now()
+		w := &response{ResponseWriter: rw}
+		ended := false
+		defer func() {
+			took := s.now().Sub(start)
+			status := w.status
+			if status == 0 {
+				status = http.StatusOK
+			}
+			method, route := methodLabel(r.Method), routeLabel(r.Pattern)
+			s.metrics.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+			s.metrics.duration.WithLabelValues(method, route).Observe(took.Seconds())
+			attrs := []slog.Attr{
+				slog.String("method", method),
+				slog.String("route", route),
+				slog.Int("status", status),
+				slog.Int64("bytes", w.bytes),
+				slog.Duration("duration", took),
+				slog.String("request_id", r.Header.Get("X-Request-Id")),
+			}
+			if !ended {
+				attrs = append(attrs, slog.Bool("aborted", true))
+			}
+			level := slog.LevelInfo
+			if isProbe(route) && status < 500 {
+				level = slog.LevelDebug
+			}
+			s.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+		}()
+		next(w, r)
+		ended = true
+	})
+}
+
+// recovered keeps a panic to the request it happened in (O5). The log gets the
+// stack, but no more of the value than its type, unless the runtime made it: an
+// error that is thrown about may quote what the client sent (P4).
+func (s *Server) recovered(next handler) handler {
+	return func(w *response, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if isAbort(v) {
+				panic(v)
+			}
+			s.log.ErrorContext(context.WithoutCancel(r.Context()), "panic",
+				"route", routeLabel(r.Pattern), "panic", panicText(v),
+				"request_id", r.Header.Get("X-Request-Id"), "stack", string(debug.Stack()))
+			if w.status != 0 {
+				panic(http.ErrAbortHandler) // so that half an answer does not pass for a whole one
+			}
+			w.body = nil
+			s.restart(w)
+			refuse(w, r, http.StatusInternalServerError, "internal", "Something went wrong on our side.")
+		}()
+		next(w, r)
+	}
+}
+
+func panicText(v any) string {
+	if err, ok := v.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", v)
+}
+
+// secure puts the headers on every answer that keep browsers careful (B4).
+// Handlers inside may replace them.
+func (s *Server) secure(next handler) handler {
+	return func(w *response, r *http.Request) {
+		s.secureHeaders(w.Header())
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next(w, r)
+	}
+}
+
+func (s *Server) secureHeaders(h http.Header) {
+	if s.https {
+		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	h.Set("Cache-Control", "no-store")
+}
+
+// framed refuses a request whose length is stated twice, which net/http would
+// read one way and a proxy in front perhaps another (I10). Every chunked request
+// is the last of its connection, so that nothing can hide behind its end.
+func (s *Server) framed(next handler) handler {
+	return func(w *response, r *http.Request) {
+		if ambiguous(r.Context()) {
+			s.metrics.rejected.WithLabelValues("framing").Inc()
+			w.Header().Set("Connection", "close")
+			refuse(w, r, http.StatusBadRequest, "bad_request", "The length of the request is ambiguous.")
+			return
+		}
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next(w, r)
+	}
+}

@@ -1,0 +1,324 @@
+// Package server is the outermost ring of the program: it owns the listeners,
+// puts the rules that hold for every request around the handlers it is given
+// (limits, headers, hosts, one log line each), answers health probes itself and
+// stops without dropping anybody.
+//
+// It knows nothing of the product. The handlers inside need no import of it
+// either: the client's address is in Request.RemoteAddr as plain IP text, the
+// request's id in its X-Request-Id header, and deadlines are moved through
+// [http.ResponseController]. In return they leave the pattern that matched in
+// Request.Pattern, as [http.ServeMux] does: it names the request in the log and in
+// the metrics. Whoever copies a request in front of a mux copies it back.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/cors"
+)
+
+// The limits of one connection. They are promises (O1), not settings.
+const (
+	headerTimeout = 5 * time.Second  // for the headers of a request
+	headerBytes   = 32 << 10         // of headers at most
+	idleTimeout   = 75 * time.Second // longer than the 60 s of common balancers, so that they close first
+	writeTimeout  = 60 * time.Second // for an answer, unless its handler asks for more
+	bodyTimeout   = 60 * time.Second // waiting for a body, unless its handler asks for more
+	bodyGrace     = 5 * time.Second  // that a body may take before its rate counts
+	bodyRate      = 1 << 10          // bytes a second, at least
+	stopTimeout   = 20 * time.Second // for requests in flight after the drain delay
+	probeTimeout  = 2 * time.Second  // for a readiness or health check
+	probeLife     = time.Second      // that the result of one is reused
+)
+
+const (
+	defaultInFlight = 512
+	defaultConns    = 4096
+)
+
+// Options is what a Server is made from. Only API or Site is needed for
+// something useful; every zero value works.
+type Options struct {
+	Log *slog.Logger // slog.Default when nil
+
+	// PublicURL is where clients find this server. Once it is set, requests for
+	// another host are refused with 421 (T10); nil serves every host.
+	PublicURL *url.URL
+	// TrustedProxies are the peers whose X-Forwarded-For counts (T7).
+	TrustedProxies []netip.Prefix
+	// CORSOrigins are the exact origins whose pages may use /api/. A star or
+	// "null" in here is ignored: neither can be had with credentials.
+	CORSOrigins []string
+	// AllowLoopbackOrigins adds http://localhost and http://127.0.0.1 with any port.
+	AllowLoopbackOrigins bool
+
+	API  http.Handler // everything under /api/
+	Site http.Handler // everything else
+
+	// Checks are named on /health/, which answers 503 while one of them fails.
+	// Their errors go to the log, never to the client.
+	Checks map[string]func(context.Context) error
+	// Ready decides /readyz. Nil is always ready.
+	Ready func(context.Context) error
+
+	MaxInFlight int           // requests at once, health probes apart; 512 when 0
+	MaxConns    int           // connections at once; 4096 when 0
+	DrainDelay  time.Duration // how long requests are still taken after the end was announced
+
+	Registry *prometheus.Registry // a new one when nil
+	Now      func() time.Time     // time.Now when nil
+}
+
+// Server serves. Make one with New.
+type Server struct {
+	log      *slog.Logger
+	hosts    hosts
+	https    bool
+	trusted  []netip.Prefix
+	origins  origins
+	api      http.Handler
+	site     http.Handler
+	ready    *probe
+	checks   []*probe
+	maxFly   int64
+	maxConns int64
+	delay    time.Duration
+	registry *prometheus.Registry
+	metrics  metrics
+	now      func() time.Time
+	handler  http.Handler
+
+	inFlight atomic.Int64
+	conns    atomic.Int64
+	draining atomic.Bool
+}
+
+// New returns a server that is ready to be served with Serve, or to be called
+// through Handler. It registers its metrics, and those of the Go runtime and the
+// process, with o.Registry.
+func New(o Options) *Server {
+	s := &Server{
+		log:      o.Log,
+		hosts:    newHosts(o.PublicURL),
+		https:    o.PublicURL != nil && o.PublicURL.Scheme == "https",
+		trusted:  o.TrustedProxies,
+		origins:  newOrigins(o.CORSOrigins, o.AllowLoopbackOrigins),
+		site:     o.Site,
+		maxFly:   int64(o.MaxInFlight),
+		maxConns: int64(o.MaxConns),
+		delay:    o.DrainDelay,
+		registry: o.Registry,
+		now:      o.Now,
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.maxFly <= 0 {
+		s.maxFly = defaultInFlight
+	}
+	if s.maxConns <= 0 {
+		s.maxConns = defaultConns
+	}
+	if s.registry == nil {
+		s.registry = prometheus.NewRegistry()
+	}
+	s.metrics = newMetrics(s.registry, &s.inFlight, &s.conns)
+	if o.API != nil {
+		s.api = s.cross(cors.New(cors.Options{
+			AllowOriginFunc:  s.origins.allow,
+			AllowCredentials: true,
+			AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
+			AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"},
+			ExposedHeaders:   []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition"},
+			MaxAge:           600,
+		}).Handler(o.API))
+	}
+	s.ready = newProbe("ready", o.Ready, s.now)
+	s.checks = newProbes(o.Checks, s.now)
+	s.handler = s.identify(s.locate(s.observe(s.recovered(s.secure(s.framed(s.paced(s.route)))))))
+	return s
+}
+
+// Handler is everything the public listener answers, for tests and for embedding.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Serve answers on public, and with metrics and profiles on private, which may
+// be nil, until ctx is cancelled; then it drains (O7). Readiness turns false at
+// once, requests are still taken for the drain delay, those in flight then have
+// 20 s to end. It returns nil after a clean drain, and both listeners are closed
+// whatever it returns.
+func (s *Server) Serve(ctx context.Context, public, private net.Listener) error {
+	base := context.WithoutCancel(ctx) // requests outlive the order to stop
+	pub := s.httpServer(base)
+	failed := make(chan error, 2)
+	go func() { failed <- pub.Serve(&listener{Listener: public, s: s}) }()
+
+	var priv *http.Server
+	if private != nil {
+		priv = s.privateServer(base)
+		go func() { failed <- priv.Serve(private) }()
+		defer func() { _ = priv.Close() }() // last, so that a drain can be watched; nobody waits for its answers
+	}
+
+	select {
+	case err := <-failed:
+		_ = pub.Close() // the failure to serve is the news
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+
+	s.draining.Store(true)
+	s.log.InfoContext(base, "draining", "delay", s.delay, "in_flight", s.inFlight.Load())
+	if s.delay > 0 {
+		t := time.NewTimer(s.delay)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case err := <-failed:
+			_ = pub.Close()
+			return fmt.Errorf("serve while draining: %w", err)
+		}
+	}
+	stop, cancel := context.WithTimeout(base, stopTimeout)
+	defer cancel()
+	if err := pub.Shutdown(stop); err != nil {
+		n := s.inFlight.Load()
+		_ = pub.Close()
+		return fmt.Errorf("drain: %d requests cut off after %v: %w", n, stopTimeout, err)
+	}
+	s.log.InfoContext(base, "drained")
+	return nil
+}
+
+// httpServer is the public http.Server with its limits.
+func (s *Server) httpServer(base context.Context) *http.Server {
+	return &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout,
+		MaxHeaderBytes:    headerBytes - 4096, // net/http reads 4 KiB more than this before it refuses
+		IdleTimeout:       idleTimeout,
+		WriteTimeout:      writeTimeout,
+		Protocols:         http1(),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       withConn,
+		// "OPTIONS *" would otherwise be answered past all of our rules.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+func http1() *http.Protocols {
+	var p http.Protocols
+	p.SetHTTP1(true)
+	return &p
+}
+
+// route answers health probes and hands what passes the rules to API or Site.
+// Probes come first: they must be answered when the server is full, and under
+// whatever name a balancer calls it.
+func (s *Server) route(w *response, r *http.Request) {
+	switch r.URL.Path {
+	case "/livez":
+		s.probed(w, r, s.livez)
+		return
+	case "/readyz":
+		s.probed(w, r, s.readyz)
+		return
+	case "/health/":
+		s.probed(w, r, s.health)
+		return
+	case "/health":
+		s.probed(w, r, func(w *response, _ *http.Request) {
+			w.Header().Set("Location", "/health/")
+			w.WriteHeader(http.StatusPermanentRedirect)
+		})
+		return
+	}
+	if !s.admit(w, r) {
+		return
+	}
+	defer s.inFlight.Add(-1)
+	if !s.allowed(w, r) {
+		return
+	}
+	h := s.site
+	if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
+		h = s.api
+	}
+	if h == nil {
+		refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+// admit counts the request in, or answers 503 at once when the server is full
+// (O2). Whoever it admits must be counted out.
+func (s *Server) admit(w *response, r *http.Request) bool {
+	if s.inFlight.Add(1) <= s.maxFly {
+		return true
+	}
+	s.inFlight.Add(-1)
+	s.metrics.rejected.WithLabelValues("in_flight").Inc()
+	w.Header().Set("Retry-After", "1")
+	refuse(w, r, http.StatusServiceUnavailable, "busy", "The server is busy. Try again in a moment.")
+	return false
+}
+
+// allowed applies the rules that need nothing but the request's head, and
+// answers for those it refuses.
+func (s *Server) allowed(w *response, r *http.Request) bool {
+	switch {
+	case !s.hosts.serve(r.Host):
+		s.metrics.rejected.WithLabelValues("host").Inc()
+		refuse(w, r, http.StatusMisdirectedRequest, "misdirected", "This host is not served here.")
+	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
+		s.metrics.rejected.WithLabelValues("method").Inc()
+		w.Header().Set("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
+		refuse(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed.")
+	case !plainPath(r.URL.EscapedPath()):
+		s.metrics.rejected.WithLabelValues("path").Inc()
+		refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
+	case encoded(r.Header):
+		s.metrics.rejected.WithLabelValues("encoding").Inc()
+		w.Header().Set("Accept-Encoding", "identity")
+		refuse(w, r, http.StatusUnsupportedMediaType, "unsupported_media", "Compressed bodies are not read.")
+	default:
+		return true
+	}
+	return false
+}
+
+// cross refuses requests with several Origin headers, which no browser sends,
+// before rs/cors could check one of them and echo all.
+func (s *Server) cross(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header["Origin"]) > 1 {
+			s.metrics.rejected.WithLabelValues("origin").Inc()
+			refuse(w, r, http.StatusBadRequest, "bad_request", "The request has more than one Origin.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isAbort tells whether a recovered value is the one with which a handler asks
+// for its connection to be cut.
+func isAbort(v any) bool {
+	err, ok := v.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}

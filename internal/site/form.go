@@ -1,0 +1,92 @@
+package site
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxForm is how much of a form is read: a password of 1,024 code points, twice
+// and percent-encoded, is the most that a person can have to say here.
+const maxForm = 16 << 10
+
+// maxToken bounds mailed tokens, which are a lot shorter.
+const maxToken = 512
+
+// readForm reads the fields of a form that was sent from one of our own pages. A
+// status other than 0 says why it was refused; nothing is repaired (I1, I2).
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, int) {
+	if foreign(r) {
+		return nil, http.StatusForbidden
+	}
+	ct, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || ct != "application/x-www-form-urlencoded" || len(r.Header["Content-Type"]) > 1 ||
+		params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return nil, http.StatusUnsupportedMediaType
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, http.StatusRequestEntityTooLarge
+	}
+	if err != nil {
+		return nil, http.StatusBadRequest
+	}
+	form, err := url.ParseQuery(string(b))
+	if err != nil {
+		return nil, http.StatusBadRequest
+	}
+	for _, values := range form {
+		if len(values) != 1 || !clean(values[0]) {
+			return nil, http.StatusBadRequest
+		}
+	}
+	return form, 0
+}
+
+// foreign tells whether another site's page sent the request. No cookie is
+// involved, the token is the credential; still, nobody else has a reason to send
+// it from a browser. Our pages tell nobody where they are, which makes some
+// browsers write "null" as the origin of their own forms: that alone does not
+// count against a request.
+func foreign(r *http.Request) bool {
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return true
+		}
+	}
+	for _, origin := range r.Header.Values("Origin") {
+		if origin == "null" {
+			continue
+		}
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || hostOf(u.Scheme, u.Host) != hostOf(u.Scheme, r.Host) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostOf is host as browsers spell it: without the scheme's own port.
+func hostOf(scheme, host string) string {
+	port := ":80"
+	if scheme == "https" {
+		port = ":443"
+	}
+	return strings.TrimSuffix(strings.ToLower(host), port)
+}
+
+// clean tells whether s is text that both of our databases would take.
+func clean(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// tokenOf is the one token among values; empty when there is none that could be one.
+func tokenOf(values url.Values) string {
+	t := values["token"]
+	if len(t) != 1 || len(t[0]) > maxToken || !clean(t[0]) {
+		return ""
+	}
+	return t[0]
+}
