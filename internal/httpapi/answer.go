@@ -1,0 +1,138 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+)
+
+// answer holds a JSON answer back until it is whole, so that it can be tagged,
+// compared with what the client has, and kept for a repetition. Anything else
+// (an export) passes through.
+type answer struct {
+	http.ResponseWriter
+	r       *http.Request
+	status  int
+	body    bytes.Buffer
+	through bool
+}
+
+func newAnswer(w http.ResponseWriter, r *http.Request) *answer {
+	return &answer{ResponseWriter: w, r: r}
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status != 0 {
+		return
+	}
+	a.status = status
+	if ct := a.Header().Get("Content-Type"); ct != "" && !strings.HasPrefix(ct, "application/json") {
+		a.through = true
+		a.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.WriteHeader(http.StatusOK)
+	}
+	if a.through {
+		return a.ResponseWriter.Write(b)
+	}
+	return a.body.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// SetReadDeadline does nothing: the body has been read when huma sets its own,
+// under the rules of the server.
+func (a *answer) SetReadDeadline(time.Time) error { return nil }
+
+// tag sets the ETag: the version of a single object, where the handler gave
+// one, and a hash of all that the client sees. If-Match compares the version,
+// If-None-Match the whole.
+func (a *answer) tag() {
+	if a.through || a.status < 200 || a.status > 299 || a.body.Len() == 0 {
+		return
+	}
+	h := sha256.Sum256(a.body.Bytes())
+	tag := hex.EncodeToString(h[:8])
+	if v := a.Header().Get(versionHeader); v != "" {
+		tag = v + "-" + tag
+	}
+	a.Header().Set("ETag", `"`+tag+`"`)
+}
+
+// versionHeader carries an object's version from its handler to its tag; it
+// never leaves.
+const versionHeader = "X-Object-Version"
+
+// flush sends what was held back.
+func (a *answer) flush() {
+	if a.through || a.status == 0 {
+		return
+	}
+	a.tag()
+	h := a.Header()
+	h.Del(versionHeader)
+	if a.status == http.StatusOK && (a.r.Method == http.MethodGet || a.r.Method == http.MethodHead) &&
+		noneMatch(a.r.Header.Values("If-None-Match"), h.Get("ETag")) {
+		h.Del("Content-Type")
+		a.ResponseWriter.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if a.body.Len() > 0 && h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	a.ResponseWriter.WriteHeader(a.status)
+	_, _ = a.ResponseWriter.Write(a.body.Bytes()) // fails only if the client has gone
+}
+
+// noneMatch tells whether the client has the very answer that etag names (weak
+// comparison, RFC 9110 section 13.1.2).
+func noneMatch(headers []string, etag string) bool {
+	for tag := range tagsOf(headers) {
+		if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// tagsOf lists the entity tags of If-Match or If-None-Match headers.
+func tagsOf(headers []string) map[string]bool {
+	tags := map[string]bool{}
+	for _, h := range headers {
+		for tag := range strings.SplitSeq(h, ",") {
+			tags[strings.TrimSpace(tag)] = true
+		}
+	}
+	return tags
+}
+
+// match reads If-Match: whether a version is one that the client has seen. A
+// weak or foreign tag matches nothing; without the header anything matches.
+func match(header string) account.Match {
+	if header == "" {
+		return nil
+	}
+	tags := tagsOf([]string{header})
+	if tags["*"] {
+		return nil
+	}
+	return func(version int64) bool {
+		prefix := `"` + itoa(version) + "-"
+		for tag := range tags {
+			if strings.HasPrefix(tag, prefix) {
+				return true
+			}
+		}
+		return false
+	}
+}

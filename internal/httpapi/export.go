@@ -1,0 +1,143 @@
+package httpapi
+
+import (
+	"archive/zip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/document"
+	"github.com/ridecopilot/ridecopilot/internal/earnings"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+)
+
+// exportUser serves GET /api/user/export/: all of one's data as one ZIP of
+// JSON (GDPR, article 20).
+func (a *API) exportUser(ctx context.Context, _ *struct{}) (*stream, error) {
+	by, u := actor(ctx), call(ctx).known.User
+	return a.streaming("application/zip", "ridecopilot-"+a.Now().UTC().Format(time.DateOnly)+".zip", func(ctx context.Context, w io.Writer) error {
+		z := zip.NewWriter(w)
+		err := a.writeExport(ctx, z, by, u)
+		return errors.Join(err, z.Close())
+	})
+}
+
+func (a *API) writeExport(ctx context.Context, z *zip.Writer, by account.Actor, u account.User) error {
+	set, err := a.Accounts.Settings(ctx, by)
+	if err != nil {
+		return err
+	}
+	sessions, err := a.Accounts.Sessions(ctx, by)
+	if err != nil {
+		return err
+	}
+	places := []sessionOut{}
+	for _, s := range sessions {
+		places = append(places, sessionOut{s.ID, s.Device, s.Address, s.CreatedAt, s.LastUsedAt, s.ID == by.SessionID})
+	}
+	reports, err := a.Listings.Reports(ctx, by)
+	if err != nil {
+		return err
+	}
+	said := []reportOut{}
+	for _, r := range reports {
+		said = append(said, reportOut{r.PostID, r.Reason, r.Text, r.At})
+	}
+	for _, f := range []struct {
+		name  string
+		value any
+	}{{"account.json", newUserOut(u)}, {"settings.json", newSettingsOut(set)}, {"sessions.json", places}, {"reports.json", said}} {
+		if err := writeJSON(z, f.name, func(one func(any) error) error { return one(f.value) }, false); err != nil {
+			return err
+		}
+	}
+	mine, kept := listing.Filter{Own: true}, listing.Filter{Favorite: new(bool)}
+	*kept.Favorite = true
+	return errors.Join(
+		writeJSON(z, "carposts.json", a.eachPost(ctx, by, mine, func(p listing.Post) any { return newCarPostOut(p) }), true),
+		writeJSON(z, "favorites.json", a.eachPost(ctx, by, kept, func(p listing.Post) any { return favoriteOut{p.ID, p.Make, p.Model} }), true),
+		writeJSON(z, "calculator.json", func(one func(any) error) error {
+			return a.Earnings.EachEntry(ctx, by, earnings.Filter{}, func(e earnings.Entry) error { return one(newEntryOut(e)) })
+		}, true),
+		writeJSON(z, "documents.json", func(one func(any) error) error {
+			page, today, err := a.Documents.Documents(ctx, by, document.Filter{}, document.MaxDocuments*10, 0)
+			for _, d := range page.Documents {
+				err = errors.Join(err, one(newDocumentOut(d, today)))
+			}
+			return err
+		}, true),
+	)
+}
+
+type reportOut struct {
+	PostID int64     `json:"post_id"`
+	Reason string    `json:"reason"`
+	Text   string    `json:"text"`
+	At     time.Time `json:"created_at"`
+}
+
+type favoriteOut struct {
+	ID    int64  `json:"id"`
+	Make  string `json:"make"`
+	Model string `json:"model"`
+}
+
+// eachPost goes through a list of posts by cursor.
+func (a *API) eachPost(ctx context.Context, by account.Actor, f listing.Filter, form func(listing.Post) any) func(func(any) error) error {
+	return func(one func(any) error) error {
+		at := listing.Place{Limit: maxPageSize, Cursor: &listing.Cursor{}}
+		for {
+			page, err := a.Listings.Posts(ctx, by, f, listing.Order{Key: "created_at"}, at)
+			if err != nil {
+				return err
+			}
+			for _, p := range page.Posts {
+				if err := one(form(p)); err != nil {
+					return err
+				}
+			}
+			n := len(page.Posts)
+			if !page.HasNext || n == 0 {
+				return nil
+			}
+			at.Cursor = &listing.Cursor{Key: page.SortValues[n-1], ID: page.Posts[n-1].ID}
+		}
+	}
+}
+
+// writeJSON writes a file of the archive: one value, or a list of them as they
+// come.
+func writeJSON(z *zip.Writer, name string, each func(one func(any) error) error, many bool) error {
+	w, err := z.Create(name)
+	if err != nil {
+		return err
+	}
+	open, between, end := "", "", ""
+	if many {
+		open, between, end = "[\n", ",\n", "\n]\n"
+	}
+	if _, err := io.WriteString(w, open); err != nil {
+		return err
+	}
+	first := true
+	err = each(func(v any) error {
+		text, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return err
+		}
+		if !first {
+			text = append([]byte(between), text...)
+		}
+		first = false
+		_, err = w.Write(text)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, end)
+	return err
+}
