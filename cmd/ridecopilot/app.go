@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/account/password"
+	"github.com/ridecopilot/ridecopilot/internal/document"
+	"github.com/ridecopilot/ridecopilot/internal/earnings"
+	"github.com/ridecopilot/ridecopilot/internal/httpapi"
+	"github.com/ridecopilot/ridecopilot/internal/jobs"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/mail"
+	"github.com/ridecopilot/ridecopilot/internal/server"
+	"github.com/ridecopilot/ridecopilot/internal/site"
+	"github.com/ridecopilot/ridecopilot/internal/store"
+)
+
+// app is the product, put together: every constructor is called here and
+// nowhere else.
+type app struct {
+	config    *config
+	log       *slog.Logger
+	store     *store.Store
+	hasher    *password.Hasher
+	accounts  *account.Service
+	listings  *listing.Service
+	earnings  *earnings.Service
+	documents *document.Service
+}
+
+// newApp connects to the database and makes the services on it. Commands use
+// them as the server does: the same rules, and no second path to a table.
+func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
+	if !c.postgres() {
+		if err := c.ensureSecret(); err != nil {
+			return nil, err
+		}
+	}
+	s, err := store.Open(ctx, store.Options{URL: c.databaseURL, DataDir: c.dataDir})
+	if err != nil {
+		return nil, err
+	}
+	queue, err := jobs.NewQueue(jobs.DB{Postgres: s.JobPool(), SQLite: s.Writer()})
+	if err != nil {
+		return nil, err
+	}
+	s.SetQueue(queue)
+	a := &app{config: c, log: log, store: s, hasher: password.NewHasher(password.Params{})}
+	a.accounts = account.NewService(s, account.Options{
+		Secret: c.secret, PreviousSecret: c.previousSecret, AccessTTL: c.accessTTL, RefreshTTL: c.refreshTTL,
+		Registration: c.registration, Throttle: c.throttle, Hasher: a.hasher, Log: log,
+	})
+	a.listings = listing.NewService(s, time.Now)
+	a.earnings = earnings.NewService(s, s, time.Now)
+	a.documents = document.NewService(s, s, time.Now)
+	return a, nil
+}
+
+func (a *app) close() {
+	if err := a.store.Close(); err != nil {
+		a.log.Warn("database not closed", "err", err)
+	}
+}
+
+// jobDB is where the jobs live.
+func (a *app) jobDB() jobs.DB {
+	return jobs.DB{Postgres: a.store.JobPool(), SQLite: a.store.Writer()}
+}
+
+// migrate brings the schema up to date and returns the steps that were taken.
+func (a *app) migrate(ctx context.Context) ([]string, error) {
+	return a.store.Migrate(ctx, func(ctx context.Context) error { return jobs.Migrate(ctx, a.jobDB()) })
+}
+
+// api is the JSON API.
+func (a *app) api() *httpapi.API {
+	return httpapi.New(httpapi.Options{
+		Accounts: a.accounts, Listings: a.listings, Earnings: a.earnings, Documents: a.documents, Answers: a.store,
+		PublicURL: a.config.publicURL, Secret: a.config.secret, Version: version(), Log: a.log,
+	})
+}
+
+// sender is how mails leave: by SMTP, or into a folder.
+func (a *app) sender() (jobs.Sender, error) {
+	if a.config.smtpURL != "" {
+		return mail.NewSMTP(a.config.smtpURL, a.config.mailFrom)
+	}
+	f, err := mail.NewFolder(filepath.Join(a.config.dataDir, "mail"), a.config.mailFrom)
+	if err != nil {
+		return nil, err
+	}
+	f.Wrote = func(path string) { a.log.Info("mail written", "file", path) }
+	return f, nil
+}
+
+// runner works the jobs.
+func (a *app) runner() (*jobs.Runner, error) {
+	sender, err := a.sender()
+	if err != nil {
+		return nil, usageError{fmt.Errorf("SMTP_URL or MAIL_FROM: %w", err)}
+	}
+	return jobs.NewRunner(jobs.Options{
+		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Sender: sender, PublicURL: a.config.publicURL, Log: a.log,
+	})
+}
+
+// server is the root of all requests.
+func (a *app) server(runner *jobs.Runner) *server.Server {
+	api := a.api()
+	pages := site.New(site.Options{Accounts: a.accounts, OpenAPI: api.Description(), Log: a.log})
+	mux := http.NewServeMux()
+	mux.Handle("/api/docs/", pages.Docs())
+	mux.Handle("/", api)
+	registry := prometheus.NewRegistry()
+	a.measure(registry)
+	return server.New(server.Options{
+		Log: a.log, PublicURL: a.config.publicURL, TrustedProxies: a.config.proxies, CORSOrigins: a.config.origins,
+		AllowLoopbackOrigins: len(a.config.origins) == 0 && a.config.loopback(),
+		API:                  mux, Site: pages.Pages(),
+		Checks: map[string]func(context.Context) error{"database": a.store.Ping, "jobs": runner.Check, "storage": a.checkStorage},
+		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: registry,
+	})
+}
+
+// ready is nil when requests can be served: the database answers, with the
+// schema that this binary knows.
+func (a *app) ready(ctx context.Context) error {
+	n, err := a.store.Pending(ctx)
+	if err == nil && n > 0 {
+		return fmt.Errorf("%d migrations are not applied", n)
+	}
+	return err
+}
+
+// checkStorage is nil when the data folder takes files.
+func (a *app) checkStorage(context.Context) error {
+	f, err := os.CreateTemp(a.config.dataDir, ".check-*")
+	if err != nil {
+		return err
+	}
+	_ = f.Close() // empty
+	return os.Remove(f.Name())
+}
+
+// measure registers the figures of what is wired here.
+func (a *app) measure(r *prometheus.Registry) {
+	gauge := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("password_hashes_running", "Passwords being hashed.", func() float64 { return float64(a.hasher.Running()) })
+	gauge("password_hashes_waiting", "Requests that wait for the lane of password hashes.", func() float64 { return float64(a.hasher.Waiting()) })
+	if p := a.store.RequestPool(); p != nil {
+		gauge("database_connections", "Connections of the requests' pool.", func() float64 { return float64(p.Stat().TotalConns()) })
+		gauge("database_connections_in_use", "Connections of the requests' pool at work.", func() float64 { return float64(p.Stat().AcquiredConns()) })
+		gauge("database_waits", "Requests that had to wait for a connection, since the start.", func() float64 { return float64(p.Stat().EmptyAcquireCount()) })
+		return
+	}
+	gauge("database_connections_in_use", "SQLite connections at work.", func() float64 {
+		return float64(a.store.Reader().Stats().InUse + a.store.Writer().Stats().InUse)
+	})
+	gauge("database_waits", "Requests that had to wait for a connection, since the start.", func() float64 {
+		return float64(a.store.Reader().Stats().WaitCount + a.store.Writer().Stats().WaitCount)
+	})
+}
+
+// newLog writes events in UTC, one line each: for people on a terminal, for
+// machines elsewhere.
+func newLog(c *config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.logLevel)) // checked when the settings were read
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			a.Value = slog.TimeValue(a.Value.Time().UTC())
+		}
+		return a
+	}}
+	if c.logFormat == "text" || (c.logFormat == "" && isTerminal(w)) {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// newSecret is 48 random bytes as text.
+func newSecret() string {
+	b := make([]byte, 48)
+	rand.Read(b) //nolint:errcheck // never fails: it ends the process instead
+	return base64.RawStdEncoding.EncodeToString(b)
+}
