@@ -204,6 +204,6 @@ func isTerminal(w io.Writer) bool {
 // newSecret is 48 random bytes as text.
 func newSecret() string {
 	b := make([]byte, 48)
-	rand.Read(b) //nolint:errcheck // never fails: it ends the process instead
+	rand.Read(b) // never fails: it ends the process instead
 	return base64.RawStdEncoding.EncodeToString(b)
 }

@@ -42,7 +42,7 @@ var settings = []setting{
 	{name: "ACCESS_TOKEN_TTL", def: "24h", about: "life of an access token"},
 	{name: "REFRESH_TOKEN_TTL", def: "336h", about: "life of a refresh token that is not used"},
 	{name: "CORS_ALLOWED_ORIGINS", about: "exact origins, comma-separated; any localhost while PUBLIC_URL is one, else none"},
-	{name: "SMTP_URL", about: "smtp://user:pass@host:587 or smtps://…; mails go to DATA_DIR/mail when empty", isURL: true},
+	{name: "SMTP_URL", about: "smtp://host:587 or smtps://host:465, with user and password; mails go to DATA_DIR/mail when empty", isURL: true},
 	{name: "MAIL_FROM", def: "Rideshare Copilot <no-reply@localhost>", about: "the sender of mails"},
 	{name: "REGISTRATION", def: "open", about: "open, verified (the address first) or closed"},
 	{name: "TRUSTED_PROXIES", about: "CIDRs whose X-Forwarded-For counts, comma-separated"},
@@ -134,7 +134,7 @@ func (c *config) find(s setting, flag string, env, file map[string]string) error
 			return nil
 		}
 		if path := place.values[s.name+"_FILE"]; path != "" {
-			text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+			text, err := os.ReadFile(path)
 			if err != nil {
 				return usageError{fmt.Errorf("%s_FILE cannot be read: %w", s.name, err)}
 			}
@@ -152,9 +152,7 @@ func (c *config) problem(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
-func (c *config) warn(format string, args ...any) {
-	c.warnings = append(c.warnings, fmt.Sprintf(format, args...))
-}
+func (c *config) warn(text string) { c.warnings = append(c.warnings, text) }
 
 func (c *config) parse() {
 	t := c.text
@@ -371,12 +369,12 @@ func (c *config) ensureSecret() error {
 		return nil
 	}
 	path := filepath.Join(c.dataDir, secretFile)
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		text = []byte(newSecret() + "\n")
 		err = writeSecret(path, text)
 		if errors.Is(err, fs.ErrExist) { // another process was first
-			text, err = os.ReadFile(path) //nolint:gosec // as above
+			text, err = os.ReadFile(path)
 		}
 	}
 	if err != nil {

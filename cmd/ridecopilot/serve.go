@@ -38,7 +38,7 @@ func (p *program) serve(ctx context.Context, migrate bool) error {
 	}
 	log := newLog(c, p.stderr)
 	for _, w := range c.warnings {
-		log.Warn(w)
+		log.Warn("weak setting", "warning", w)
 	}
 	if !c.postgres() {
 		release, err := store.LockDataDir(c.dataDir)
@@ -123,7 +123,7 @@ func listenPrivate(ctx context.Context, c *config) (net.Listener, error) {
 		return l, nil
 	}
 	if c.from["METRICS_ADDR"] == "default" {
-		return nil, nil //nolint:nilnil,nilerr // another program has the port; announce says that there are no metrics
+		return nil, nil //nolint:nilnil // another program has the port; announce says that there are no metrics
 	}
 	return nil, err
 }
@@ -237,7 +237,7 @@ func (p *program) healthcheckCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("the server at %s does not answer: %w", c.addr, err)
 			}
-			defer res.Body.Close()                                     //nolint:errcheck // nothing is written
+			defer res.Body.Close()
 			_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<16)) // a few words
 			if res.StatusCode != http.StatusOK {
 				return fmt.Errorf("the server at %s is not ready (status %d)", c.addr, res.StatusCode)

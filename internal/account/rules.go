@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	_ "time/tzdata" // the binary needs nothing installed, time zones included
 
@@ -47,7 +48,7 @@ var zones sync.Map // name → *time.Location; bounded by the names of the IANA 
 // count: a person's day must not depend on where the server runs.
 func LoadZone(name string) (*time.Location, bool) {
 	if loc, ok := zones.Load(name); ok {
-		return loc.(*time.Location), true
+		return loc.(*time.Location), true //nolint:errcheck // nothing else is stored
 	}
 	if name == "" || name == "Local" || len(name) > 64 || strings.ContainsAny(name, `.\`) {
 		return nil, false
@@ -78,11 +79,18 @@ func checkName(name string, bad *fault.Fields) string {
 	return name
 }
 
+// blank tells whether there is nothing to see in a text.
+func blank(s string) bool {
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }) == ""
+}
+
 // CheckText notes what is wrong with a text: shorter or longer than the limits
-// in code points, or holding characters that no one can see.
+// in code points, or holding control characters. What is known to be wrong with
+// the field already stands.
 func CheckText(bad *fault.Fields, field, value string, minimum, maximum int, multiline bool) {
 	switch {
-	case minimum > 0 && strings.TrimSpace(value) == "":
+	case bad.Has(field): // it could not even be read
+	case minimum > 0 && blank(value):
 		bad.Add(field, "blank", "This field may not be blank.")
 	case text.Len(value) > maximum:
 		bad.Add(field, "max_length", "Ensure this field has no more than "+itoa(maximum)+" characters.")
@@ -93,7 +101,7 @@ func CheckText(bad *fault.Fields, field, value string, minimum, maximum int, mul
 
 // CheckChoice notes when value is none of choices.
 func CheckChoice(bad *fault.Fields, field, value string, choices []string) {
-	if !slices.Contains(choices, value) {
+	if !bad.Has(field) && !slices.Contains(choices, value) {
 		bad.Add(field, "invalid_choice", quote(value)+" is not a valid choice. Choose one of: "+strings.Join(choices, ", ")+".")
 	}
 }
@@ -108,14 +116,14 @@ func quote(s string) string {
 
 // CheckCurrency notes when code is not an ISO 4217 code.
 func CheckCurrency(bad *fault.Fields, field, code string) {
-	if !ValidCurrency(code) {
+	if !bad.Has(field) && !ValidCurrency(code) {
 		bad.Add(field, "invalid_choice", quote(code)+" is not an ISO 4217 currency code.")
 	}
 }
 
 // CheckPercent notes when a percentage is over 100.
 func CheckPercent(bad *fault.Fields, field string, p fixed.Amount) {
-	if p > fixed.Hundred {
+	if !bad.Has(field) && p > fixed.Hundred {
 		bad.Add(field, "max_value", "Ensure this value is less than or equal to 100.")
 	}
 }
@@ -186,7 +194,7 @@ func (s *Settings) validate(bad *fault.Fields) {
 	CheckChoice(bad, "language", s.Language, Languages)
 	CheckChoice(bad, "distance_unit", s.DistanceUnit, DistanceUnits)
 	CheckCurrency(bad, "currency", s.Currency)
-	if _, ok := LoadZone(s.TimeZone); !ok {
+	if _, ok := LoadZone(s.TimeZone); !ok && !bad.Has("time_zone") {
 		bad.Add("time_zone", "invalid_choice", quote(s.TimeZone)+" is not an IANA time zone, such as Europe/Bucharest.")
 	}
 	if s.DefaultCommission != nil {

@@ -228,7 +228,7 @@ func (s *Service) hashed(address string) string {
 // secretText is 256 random bits as text, for a link or a credential.
 func secretText() string {
 	b := make([]byte, 32)
-	rand.Read(b) //nolint:errcheck // crypto/rand.Read never fails: it ends the process instead
+	rand.Read(b) // never fails: it ends the process instead
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -277,8 +277,7 @@ func isNotFound(err error) bool { return errors.Is(err, fault.NotFound) }
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// notInvalid returns err unless it only says that input is invalid, for callers
-// that add those words to their own.
+// wrap says what was being done when an error came up.
 func wrap(what string, err error) error {
 	if err == nil {
 		return nil

@@ -108,17 +108,11 @@ func (d *Details) tidy() {
 
 // validate notes what is wrong with the details.
 func (d *Details) validate(bad *fault.Fields) {
-	if !bad.Has("type") {
-		account.CheckChoice(bad, "type", d.Type, Types)
-	}
+	account.CheckChoice(bad, "type", d.Type, Types)
 	for _, f := range []struct{ name, value string }{{"title", d.Title}, {"number", d.Number}, {"issuer", d.Issuer}} {
-		if !bad.Has(f.name) {
-			account.CheckText(bad, f.name, f.value, 0, account.MaxText, false)
-		}
+		account.CheckText(bad, f.name, f.value, 0, account.MaxText, false)
 	}
-	if !bad.Has("description") {
-		account.CheckText(bad, "description", d.Description, 0, MaxDescription, true)
-	}
+	account.CheckText(bad, "description", d.Description, 0, MaxDescription, true)
 	if d.IssuedOn != nil && d.ExpiresOn != nil && *d.ExpiresOn < *d.IssuedOn && !bad.Has("expires_on") {
 		bad.Add("expires_on", "invalid", "The document cannot expire before it was issued.")
 	}

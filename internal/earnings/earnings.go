@@ -64,7 +64,7 @@ const (
 	MaxTrips = 10_000
 )
 
-// Sentinels that callers tell apart.
+// ErrNotFound answers for entries of others, too.
 var ErrNotFound = fault.New(fault.NotFound, "There is no such calculator entry.")
 
 // Earnings is what is left of a day's income, in cents:
@@ -93,19 +93,11 @@ func (d *Details) tidy() {
 
 // validate notes what is wrong with the details and sums up the expense items.
 func (d *Details) validate(bad *fault.Fields) {
-	if !bad.Has("platform") {
-		account.CheckText(bad, "platform", d.Platform, 0, account.MaxText, false)
-	}
-	if !bad.Has("note") {
-		account.CheckText(bad, "note", d.Note, 0, MaxNote, true)
-	}
-	if !bad.Has("commission") {
-		account.CheckPercent(bad, "commission", d.Commission)
-	}
-	if !bad.Has("currency") {
-		account.CheckCurrency(bad, "currency", d.Currency)
-	}
-	if d.Trips != nil && (*d.Trips < 0 || *d.Trips > MaxTrips) {
+	account.CheckText(bad, "platform", d.Platform, 0, account.MaxText, false)
+	account.CheckText(bad, "note", d.Note, 0, MaxNote, true)
+	account.CheckPercent(bad, "commission", d.Commission)
+	account.CheckCurrency(bad, "currency", d.Currency)
+	if d.Trips != nil && !bad.Has("trips") && (*d.Trips < 0 || *d.Trips > MaxTrips) {
 		code, word := "min_value", "greater than or equal to 0."
 		if *d.Trips > MaxTrips {
 			code, word = "max_value", "less than or equal to 10000."
@@ -129,12 +121,8 @@ func (d *Details) sumItems(bad *fault.Fields) {
 	for i := range d.Items {
 		item := &d.Items[i]
 		at := "expense_items[" + itoa(i) + "]."
-		if !bad.Has(at + "category") {
-			account.CheckChoice(bad, at+"category", item.Category, Categories)
-		}
-		if !bad.Has(at + "note") {
-			account.CheckText(bad, at+"note", item.Note, 0, account.MaxText, false)
-		}
+		account.CheckChoice(bad, at+"category", item.Category, Categories)
+		account.CheckText(bad, at+"note", item.Note, 0, account.MaxText, false)
 		d.Expenses += item.Amount
 	}
 	if d.Expenses > fixed.Max {

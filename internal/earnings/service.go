@@ -11,6 +11,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
 // Filter says which entries are wanted; nil and empty do not narrow.
@@ -292,7 +293,7 @@ func (sum *Summary) fill(days []DaySums) {
 		}
 		sum.Totals.Add(d.Sums)
 		sum.Series[index[sum.Group.start(d.Date)]].Add(d.Sums)
-		key := strings.ToLower(d.Platform)
+		key := text.Key(d.Platform)
 		if platforms[key] == nil {
 			platforms[key] = &PlatformSums{Platform: d.Platform}
 		}

@@ -28,9 +28,6 @@ func checkJSON(raw []byte) error {
 	d := jsontext.NewDecoder(bytes.NewReader(raw))
 	for first := true; ; first = false {
 		t, err := d.ReadToken()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
 		if err != nil {
 			return unreadable(err)
 		}
@@ -281,19 +278,16 @@ func decodeValue(raw []byte, into any, name string, bad *fault.Fields) bool {
 		}
 		code, message = "invalid", calendar.ErrInvalid.Error()
 	case *[]int:
-		return decodeList(raw, name, bad, func(raw []byte, at string) bool {
+		return decodeList(raw, name, bad, func(raw []byte, at string) {
 			var n int
-			ok := decodeValue(raw, &n, at, bad)
+			decodeValue(raw, &n, at, bad)
 			*v = append(*v, n)
-			return ok
 		})
 	case *[]itemBody:
-		return decodeList(raw, name, bad, func(raw []byte, at string) bool {
+		return decodeList(raw, name, bad, func(raw []byte, at string) {
 			var item itemBody
-			before := len(*bad)
 			decodeObject(raw, at+".", reflect.ValueOf(&item).Elem(), bad)
 			*v = append(*v, item)
-			return len(*bad) == before
 		})
 	default:
 		panic("httpapi: no way to decode " + reflect.TypeOf(into).String())
@@ -329,7 +323,9 @@ func decodeDay(text string, into *calendar.Day, name string, bad *fault.Fields) 
 // maxList bounds lists before their own limits are looked at.
 const maxList = 1000
 
-func decodeList(raw []byte, name string, bad *fault.Fields, each func(raw []byte, at string) bool) bool {
+// decodeList reads the items of a list. One that cannot be read is noted by its
+// own name and leaves the others to be looked at.
+func decodeList(raw []byte, name string, bad *fault.Fields, each func(raw []byte, at string)) bool {
 	var list []json.RawMessage
 	if raw[0] != '[' || json.Unmarshal(raw, &list) != nil {
 		bad.Add(name, "not_a_list", "Expected a list of items.")
@@ -339,11 +335,21 @@ func decodeList(raw []byte, name string, bad *fault.Fields, each func(raw []byte
 		bad.Add(name, "max_length", "This list is too long.")
 		return false
 	}
-	all := true
 	for i, item := range list {
-		all = each(item, name+"["+strconv.Itoa(i)+"]") && all
+		each(item, name+"["+strconv.Itoa(i)+"]")
 	}
-	return all
+	return true
+}
+
+// orNull is an object of an answer that may be null.
+type orNull[T any] struct{ V *T }
+
+// MarshalJSON encodes the object or null.
+func (o orNull[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.V) }
+
+// Schema describes the object or null.
+func (orNull[T]) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[T](), true, ""), {Type: "null"}}}
 }
 
 // amountSchema and daySchema describe the answers' decimals and days.

@@ -97,7 +97,11 @@ func (b entryBody) apply(d *earnings.Details, bad fault.Fields) fault.Fields {
 	}
 	d.ItemsChanged, d.Items = true, nil
 	for i, item := range b.ExpenseItems.V {
-		at := "expense_items[" + strconv.Itoa(i) + "]."
+		at := "expense_items[" + strconv.Itoa(i) + "]"
+		if bad.Has(at) { // it is no object at all
+			continue
+		}
+		at += "."
 		d.Items = append(d.Items, earnings.ExpenseItem{
 			Category: item.Category.require(at+"category", &bad), Amount: item.Amount.require(at+"amount", &bad), Note: item.Note.V,
 		})
@@ -232,7 +236,7 @@ var listDays = []int{7, 30, 90}
 func (a *API) entries(ctx context.Context, in *entriesIn) (*out[list[entryOut]], error) {
 	var bad fault.Fields
 	by, u := actor(ctx), requestURL(ctx)
-	p := in.Period.span(listDays, &bad)
+	p := in.span(listDays, &bad)
 	limit, offset := in.place(&bad)
 	if err := bad.Err(); err != nil {
 		return nil, err
@@ -362,7 +366,7 @@ func (a *API) summary(ctx context.Context, in *struct {
 },
 ) (*out[summaryOut], error) {
 	var bad fault.Fields
-	p := in.Period.span(nil, &bad)
+	p := in.span(nil, &bad)
 	in.Group.choice("group", earnings.Groups, &bad)
 	group, currency := earnings.ByDay, strings.ToUpper(in.Currency.V)
 	if in.Group.Set {

@@ -26,16 +26,16 @@ type moderationOut struct {
 }
 
 type photoOut struct {
-	ID          int64          `json:"id" example:"1"`
-	State       string         `json:"state" enum:"processing,ready,failed"`
-	Error       *string        `json:"error" nullable:"true"`
-	URL         *string        `json:"url" nullable:"true" format:"uri"`
-	Thumbnails  *thumbnailsOut `json:"thumbnails"`
-	Width       *int           `json:"width" nullable:"true"`
-	Height      *int           `json:"height" nullable:"true"`
-	ContentType string         `json:"content_type" example:"image/jpeg"`
-	Size        int64          `json:"size" doc:"Bytes."`
-	Position    int            `json:"position"`
+	ID          int64                 `json:"id" example:"1"`
+	State       string                `json:"state" enum:"processing,ready,failed"`
+	Error       *string               `json:"error" nullable:"true"`
+	URL         *string               `json:"url" nullable:"true" format:"uri"`
+	Thumbnails  orNull[thumbnailsOut] `json:"thumbnails"`
+	Width       *int                  `json:"width" nullable:"true"`
+	Height      *int                  `json:"height" nullable:"true"`
+	ContentType string                `json:"content_type" example:"image/jpeg"`
+	Size        int64                 `json:"size" doc:"Bytes."`
+	Position    int                   `json:"position"`
 }
 
 type thumbnailsOut struct {
@@ -44,38 +44,38 @@ type thumbnailsOut struct {
 }
 
 type carPostOut struct {
-	ID               int64          `json:"id" example:"1"`
-	Owner            ownerOut       `json:"owner"`
-	Make             string         `json:"make" example:"Škoda"`
-	Model            string         `json:"model" example:"Octavia"`
-	Version          string         `json:"version" example:"2.0 TDI Style"`
-	Engine           string         `json:"engine" example:"2.0 TDI"`
-	Fuel             string         `json:"fuel" example:"diesel"`
-	Body             string         `json:"body" example:"break"`
-	Transmission     string         `json:"transmission" example:"automatic"`
-	Color            string         `json:"color" example:"negru"`
-	EmissionStandard string         `json:"emission_standard" example:"Euro 6"`
-	Location         string         `json:"location" example:"București"`
-	Contact          string         `json:"contact" example:"0700 000 000"`
-	Description      string         `json:"description" example:"Întreținută la zi, ITP valabil."`
-	Year             *int           `json:"year" nullable:"true" example:"2021"`
-	Gears            *int           `json:"gears" nullable:"true" example:"7"`
-	Seats            *int           `json:"seats" nullable:"true" example:"5"`
-	Doors            *int           `json:"doors" nullable:"true" example:"5"`
-	MileageKM        *int           `json:"mileage_km" nullable:"true" example:"84000"`
-	PowerHP          *int           `json:"power_hp" nullable:"true" example:"150"`
-	Consumption      *fixed.Amount  `json:"consumption" nullable:"true" doc:"Litres (or kWh) per 100 km." example:"5.20"`
-	Offer            string         `json:"offer" enum:"rent,sale" example:"rent"`
-	Price            *fixed.Amount  `json:"price" nullable:"true" example:"280.00"`
-	Currency         string         `json:"currency" example:"EUR"`
-	PricePeriod      *string        `json:"price_period" nullable:"true" doc:"One of day, week, month, total; null on posts of the older client." example:"week"`
-	Status           string         `json:"status" enum:"draft,active,paused,closed" example:"active"`
-	Moderation       *moderationOut `json:"moderation" doc:"An operator's word that hides the post from others; null without one."`
-	Photos           []photoOut     `json:"photos" doc:"The first is the cover."`
-	Cover            *photoOut      `json:"cover"`
-	IsFavorite       bool           `json:"is_favorite" doc:"Whether the caller keeps it among the favourites."`
-	CreatedAt        time.Time      `json:"created_at"`
-	UpdatedAt        time.Time      `json:"updated_at"`
+	ID               int64                 `json:"id" example:"1"`
+	Owner            ownerOut              `json:"owner"`
+	Make             string                `json:"make" example:"Škoda"`
+	Model            string                `json:"model" example:"Octavia"`
+	Version          string                `json:"version" example:"2.0 TDI Style"`
+	Engine           string                `json:"engine" example:"2.0 TDI"`
+	Fuel             string                `json:"fuel" example:"diesel"`
+	Body             string                `json:"body" example:"break"`
+	Transmission     string                `json:"transmission" example:"automatic"`
+	Color            string                `json:"color" example:"negru"`
+	EmissionStandard string                `json:"emission_standard" example:"Euro 6"`
+	Location         string                `json:"location" example:"București"`
+	Contact          string                `json:"contact" example:"0700 000 000"`
+	Description      string                `json:"description" example:"Întreținută la zi, ITP valabil."`
+	Year             *int                  `json:"year" nullable:"true" example:"2021"`
+	Gears            *int                  `json:"gears" nullable:"true" example:"7"`
+	Seats            *int                  `json:"seats" nullable:"true" example:"5"`
+	Doors            *int                  `json:"doors" nullable:"true" example:"5"`
+	MileageKM        *int                  `json:"mileage_km" nullable:"true" example:"84000"`
+	PowerHP          *int                  `json:"power_hp" nullable:"true" example:"150"`
+	Consumption      *fixed.Amount         `json:"consumption" nullable:"true" doc:"Litres (or kWh) per 100 km." example:"5.20"`
+	Offer            string                `json:"offer" enum:"rent,sale" example:"rent"`
+	Price            *fixed.Amount         `json:"price" nullable:"true" example:"280.00"`
+	Currency         string                `json:"currency" example:"EUR"`
+	PricePeriod      *string               `json:"price_period" nullable:"true" doc:"One of day, week, month, total; null on posts of the older client." example:"week"`
+	Status           string                `json:"status" enum:"draft,active,paused,closed" example:"active"`
+	Moderation       orNull[moderationOut] `json:"moderation" doc:"An operator's word that hides the post from others; null without one."`
+	Photos           []photoOut            `json:"photos" doc:"The first is the cover."`
+	Cover            orNull[photoOut]      `json:"cover"`
+	IsFavorite       bool                  `json:"is_favorite" doc:"Whether the caller keeps it among the favourites."`
+	CreatedAt        time.Time             `json:"created_at"`
+	UpdatedAt        time.Time             `json:"updated_at"`
 }
 
 func newCarPostOut(p listing.Post) carPostOut {
@@ -88,7 +88,7 @@ func newCarPostOut(p listing.Post) carPostOut {
 		Photos: []photoOut{}, IsFavorite: p.Favorite, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 	if p.Moderation != nil {
-		o.Moderation = &moderationOut{p.Moderation.Reason, p.Moderation.At}
+		o.Moderation.V = &moderationOut{p.Moderation.Reason, p.Moderation.At}
 	}
 	return o
 }
@@ -383,6 +383,7 @@ func (a *API) facets(ctx context.Context, in *CarPostFilter) (*out[facetsOut], e
 	}}, nil
 }
 
+// ObjectID is the input of an operation on one object that takes no precondition.
 type ObjectID struct {
 	ID int64 `path:"id" example:"1"`
 }

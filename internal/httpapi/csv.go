@@ -113,7 +113,7 @@ func (a *API) streaming(contentType, name string, write func(context.Context, io
 func (a *API) exportEntries(ctx context.Context, in *struct{ Period }) (*stream, error) {
 	var bad fault.Fields
 	by := actor(ctx)
-	p := in.Period.span(nil, &bad)
+	p := in.span(nil, &bad)
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
@@ -215,7 +215,6 @@ func readLines(raw []byte) ([]csvLine, error) {
 		if errors.Is(err, io.EOF) {
 			return lines, nil
 		}
-		number, _ := r.FieldPos(0)
 		if e, ok := errors.AsType[*csv.ParseError](err); ok {
 			return nil, fault.InvalidField("line "+strconv.Itoa(e.StartLine), "parse_error", "This line cannot be read: "+e.Err.Error()+".")
 		}
@@ -225,6 +224,7 @@ func readLines(raw []byte) ([]csvLine, error) {
 		if len(lines) == maxImportLines {
 			return nil, fault.InvalidField("", "max_length", "A file may have 20,000 lines at most.")
 		}
+		number, _ := r.FieldPos(0)
 		l := csvLine{number, map[string]string{}}
 		for i, name := range header {
 			l.cells[name] = strings.TrimSpace(cells[i])

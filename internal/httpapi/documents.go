@@ -19,20 +19,20 @@ type fileOut struct {
 }
 
 type documentOut struct {
-	ID          int64         `json:"id" example:"1"`
-	Type        string        `json:"type" enum:"driving_license,registration,insurance,inspection,taxi_permit,badge,medical,criminal_record,contract,other" example:"insurance"`
-	Title       string        `json:"title" example:"RCA"`
-	Number      string        `json:"number" example:"RO/25/H25/0012345"`
-	Issuer      string        `json:"issuer" example:"Groupama"`
-	IssuedOn    *calendar.Day `json:"issued_on" nullable:"true"`
-	ExpiresOn   *calendar.Day `json:"expires_on" nullable:"true" doc:"The last day that it is valid."`
-	Description string        `json:"description"`
-	RemindDays  []int         `json:"remind_days" doc:"How many days before the expiry to remind by mail."`
-	File        *fileOut      `json:"file"`
-	Status      string        `json:"status" enum:"valid,expiring,expired,no_expiry" doc:"On today's date in the user's time zone; expiring is within 30 days." example:"valid"`
-	DaysLeft    *int          `json:"days_left" nullable:"true" doc:"From today to the last valid day; negative after it." example:"120"`
-	CreatedAt   time.Time     `json:"created_at"`
-	UpdatedAt   time.Time     `json:"updated_at"`
+	ID          int64           `json:"id" example:"1"`
+	Type        string          `json:"type" enum:"driving_license,registration,insurance,inspection,taxi_permit,badge,medical,criminal_record,contract,other" example:"insurance"`
+	Title       string          `json:"title" example:"RCA"`
+	Number      string          `json:"number" example:"RO/25/H25/0012345"`
+	Issuer      string          `json:"issuer" example:"Groupama"`
+	IssuedOn    *calendar.Day   `json:"issued_on" nullable:"true"`
+	ExpiresOn   *calendar.Day   `json:"expires_on" nullable:"true" doc:"The last day that it is valid."`
+	Description string          `json:"description"`
+	RemindDays  []int           `json:"remind_days" doc:"How many days before the expiry to remind by mail."`
+	File        orNull[fileOut] `json:"file"`
+	Status      string          `json:"status" enum:"valid,expiring,expired,no_expiry" doc:"On today's date in the user's time zone; expiring is within 30 days." example:"valid"`
+	DaysLeft    *int            `json:"days_left" nullable:"true" doc:"From today to the last valid day; negative after it." example:"120"`
+	CreatedAt   time.Time       `json:"created_at"`
+	UpdatedAt   time.Time       `json:"updated_at"`
 }
 
 func newDocumentOut(d document.Document, today calendar.Day) documentOut {

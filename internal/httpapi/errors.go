@@ -128,7 +128,7 @@ func humaError(ctx huma.Context, status int, msg string, errs ...error) huma.Sta
 			p = inner
 			break
 		}
-		d, ok := err.(huma.ErrorDetailer) //nolint:errorlint // handed over as it is
+		d, ok := err.(huma.ErrorDetailer)
 		if !ok {
 			continue
 		}

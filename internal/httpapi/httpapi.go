@@ -163,13 +163,15 @@ func (a *API) DescriptionYAML() ([]byte, error) { return a.huma.OpenAPI().YAML()
 // client is sent to the path with it (308 keeps method and body).
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, pattern := a.mux.Handler(r)
-	if pattern != "" {
+	slash := strings.HasSuffix(r.URL.Path, "/")
+	// ServeMux itself would send the client on with a 307.
+	if pattern != "" && (slash || !strings.HasSuffix(pattern, "/{$}")) {
 		out := newAnswer(w, r)
 		a.mux.ServeHTTP(out, r) // sets the path's values, and r.Pattern for the log
 		out.flush()
 		return
 	}
-	if !strings.HasSuffix(r.URL.Path, "/") && a.known(r) {
+	if !slash && a.known(r) {
 		to := *r.URL
 		to.Path += "/"
 		to.RawPath = ""

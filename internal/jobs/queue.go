@@ -80,7 +80,7 @@ func (q *Queue) Enqueue(ctx context.Context, conn *sql.Conn, tx *sql.Tx, job Job
 		_, err = q.sqlite.InsertTx(ctx, tx, job, opts)
 	} else {
 		err = conn.Raw(func(dc any) error {
-			_, err := q.postgres.InsertTx(ctx, lentTx{dc.(*stdlib.Conn).Conn()}, job, opts) //nolint:forcetypeassert // the store opens no other
+			_, err := q.postgres.InsertTx(ctx, lentTx{dc.(*stdlib.Conn).Conn()}, job, opts) //nolint:errcheck // the store opens no other
 			return err
 		})
 	}

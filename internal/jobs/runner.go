@@ -176,6 +176,7 @@ func (l leveled) Enabled(ctx context.Context, level slog.Level) bool {
 func (l leveled) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return leveled{l.Handler.WithAttrs(attrs), l.level}
 }
+
 func (l leveled) WithGroup(name string) slog.Handler {
 	return leveled{l.Handler.WithGroup(name), l.level}
 }

@@ -33,7 +33,6 @@ type Filter struct {
 
 // Narrow tells whether the filter asks for less than what the reader may see.
 func (f Filter) Narrow() bool {
-	f.Own = false
 	return len(f.Words) > 0 || f.NoSuchMatches || f.Make != "" || f.Model != "" || f.Fuel != "" || f.Body != "" || f.Transmission != "" ||
 		f.Location != "" || f.Offer != "" || f.Currency != "" || f.PricePeriod != "" || f.YearMin != nil || f.YearMax != nil ||
 		f.PriceMin != nil || f.PriceMax != nil || f.MileageMax != nil || f.SeatsMin != nil || f.OwnerID != 0 || f.Status != "" ||

@@ -142,13 +142,11 @@ func (d *Details) texts() []textField {
 // not demanded better than it was, as long as it is left alone.
 func (d *Details) validate(before *Details, thisYear int, bad *fault.Fields) {
 	for _, f := range d.texts() {
-		if !bad.Has(f.name) && !(before != nil && sameText(before, f.name, *f.value)) {
+		if before == nil || !sameText(before, f.name, *f.value) {
 			account.CheckText(bad, f.name, *f.value, f.minimum, account.MaxText, false)
 		}
 	}
-	if !bad.Has("description") {
-		account.CheckText(bad, "description", d.Description, 0, MaxDescription, true)
-	}
+	account.CheckText(bad, "description", d.Description, 0, MaxDescription, true)
 	for _, n := range []struct {
 		name             string
 		value, old       *int
@@ -185,10 +183,9 @@ func (d *Details) validatePrice(before *Details, bad *fault.Fields) {
 		bad.Add("price", "required", "This field is required.")
 	}
 	switch {
-	case bad.Has("price_period"):
 	case d.PricePeriod != nil:
 		account.CheckChoice(bad, "price_period", *d.PricePeriod, PricePeriods)
-	case before == nil || before.PricePeriod != nil:
+	case !bad.Has("price_period") && (before == nil || before.PricePeriod != nil):
 		bad.Add("price_period", "required", "This field is required.")
 	}
 }

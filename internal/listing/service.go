@@ -153,12 +153,8 @@ func (s *Service) Report(ctx context.Context, by account.Actor, id int64, reason
 	if p.OwnerID == by.ID {
 		return fault.New(fault.Conflict, "You cannot report your own car post.")
 	}
-	if !bad.Has("reason") {
-		account.CheckText(&bad, "reason", reason, 1, account.MaxText, false)
-	}
-	if !bad.Has("text") {
-		account.CheckText(&bad, "text", text, 0, MaxDescription, true)
-	}
+	account.CheckText(&bad, "reason", reason, 1, account.MaxText, false)
+	account.CheckText(&bad, "text", text, 0, MaxDescription, true)
 	if err := bad.Err(); err != nil {
 		return err
 	}

@@ -396,7 +396,7 @@ func (s *Store) Sessions(ctx context.Context, userID int64, now time.Time) ([]ac
 
 // collect reads all rows and closes them.
 func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
-	defer rows.Close() //nolint:errcheck // the error of reading says more
+	defer rows.Close()
 	var list []T
 	for rows.Next() {
 		one, err := scan(rows)

@@ -146,7 +146,8 @@ func (t *txn) doneLeads(ctx context.Context, d document.Document) ([]int, error)
 	}
 	return collect(rows, func(r row) (int, error) {
 		var lead int
-		return lead, r.Scan(&lead)
+		err := r.Scan(&lead)
+		return lead, err
 	})
 }
 
@@ -202,7 +203,7 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 		if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM document d`+q.clause(), q.args...).Scan(&page.Count); err != nil {
 			return err
 		}
-		rows, err := s.read.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d`+q.clause()+
+		rows, err := s.read.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d`+q.clause()+ //nolint:gosec // constants and numbered parameters
 			` ORDER BY d.expires_on ASC NULLS LAST, d.id`+q.bind(` LIMIT ? OFFSET ?`, limit, offset), q.args...)
 		if err != nil {
 			return err
@@ -217,7 +218,8 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]int64, error) {
 	return list(ctx, s, func(r row) (int64, error) {
 		var id int64
-		return id, r.Scan(&id)
+		err := r.Scan(&id)
+		return id, err
 	}, `SELECT id FROM document WHERE next_reminder_at <= $1 ORDER BY next_reminder_at, id LIMIT $2`, now, limit)
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
@@ -112,16 +113,16 @@ func withItems(ctx context.Context, db querier, entries []*earnings.Entry) error
 	}
 	byID := make(map[int64]*earnings.Entry, len(entries))
 	var q query
-	list := ""
+	places := make([]string, len(entries))
 	for i, e := range entries {
 		byID[e.ID] = e
-		list += map[bool]string{true: ", "}[i > 0] + q.bind("?", e.ID)
+		places[i] = q.bind("?", e.ID)
 	}
-	rows, err := db.QueryContext(ctx, `SELECT entry_id, category, amount, note FROM expense_item WHERE entry_id IN (`+list+`) ORDER BY entry_id, position`, q.args...)
+	rows, err := db.QueryContext(ctx, `SELECT entry_id, category, amount, note FROM expense_item WHERE entry_id IN (`+strings.Join(places, ", ")+`) ORDER BY entry_id, position`, q.args...)
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // the error of reading says more
+	defer rows.Close()
 	for rows.Next() {
 		var id int64
 		var item earnings.ExpenseItem
@@ -249,7 +250,7 @@ func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at 
 			q.where("(e.date, e.id) "+map[bool]string{true: ">", false: "<"}[back]+" (?, ?)", c.Date, c.ID)
 		}
 		dir := map[bool]string{true: " ASC", false: " DESC"}[back]
-		rows, err := s.read.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+
+		rows, err := s.read.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
 			` ORDER BY e.date`+dir+`, e.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
 		if err != nil {
 			return err
@@ -283,7 +284,7 @@ func (s *Store) EachEntry(ctx context.Context, owner int64, f earnings.Filter, d
 			if after.ID != 0 {
 				q.where("(e.date, e.id) > (?, ?)", after.Date, after.ID)
 			}
-			rows, err := s.read.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+
+			rows, err := s.read.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
 				q.bind(` ORDER BY e.date, e.id LIMIT ?`, exportBatch), q.args...)
 			if err != nil {
 				return err
@@ -336,7 +337,8 @@ func (s *Store) DaySums(ctx context.Context, owner int64, f earnings.Filter) ([]
 	q := entryQuery(owner, f)
 	return list(ctx, s, func(r row) (earnings.DaySums, error) {
 		var d earnings.DaySums
-		return d, r.Scan(append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)...)
+		err := r.Scan(append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)...)
+		return d, err
 	}, `SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`, q.args...)
 }
 
@@ -345,7 +347,8 @@ func (s *Store) CategorySums(ctx context.Context, owner int64, f earnings.Filter
 	q := entryQuery(owner, f)
 	return list(ctx, s, func(r row) (earnings.CategorySum, error) {
 		var c earnings.CategorySum
-		return c, r.Scan(&c.Category, &c.Amount)
+		err := r.Scan(&c.Category, &c.Amount)
+		return c, err
 	}, `SELECT i.category, CAST(sum(i.amount) AS bigint) AS total FROM entry e JOIN expense_item i ON i.entry_id = e.id`+q.clause()+
 		` GROUP BY i.category ORDER BY total DESC, i.category`, q.args...)
 }
@@ -358,6 +361,7 @@ func (s *Store) OtherCurrencies(ctx context.Context, owner int64, f earnings.Fil
 	q.where("e.currency <> ?", currency)
 	return list(ctx, s, func(r row) (earnings.CurrencySums, error) {
 		var c earnings.CurrencySums
-		return c, r.Scan(append([]any{&c.Currency}, sumFields(&c.Sums)...)...)
+		err := r.Scan(append([]any{&c.Currency}, sumFields(&c.Sums)...)...)
+		return c, err
 	}, `SELECT e.currency, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.currency ORDER BY e.currency`, q.args...)
 }

@@ -405,6 +405,7 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 		for _, field := range listing.FacetFields {
 			columns = append(columns, "p."+field+s.dialect.collateC+" AS "+field, "p."+field+"_key")
 		}
+		//nolint:gosec // constants and numbered parameters
 		rows, err := s.read.QueryContext(ctx, `
 			WITH m AS MATERIALIZED (SELECT `+strings.Join(columns, ", ")+postFrom+q.clause()+q.bind(` LIMIT ?`, listing.CountLimit+1)+`)
 			SELECT '' AS field, '' AS value, count(*) AS n FROM m WHERE CAST($1 AS bigint) IS NOT NULL
@@ -412,7 +413,7 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 		if err != nil {
 			return err
 		}
-		defer rows.Close() //nolint:errcheck // the error of reading says more
+		defer rows.Close()
 		for rows.Next() {
 			var field string
 			var v listing.FacetValue
@@ -474,6 +475,7 @@ func (s *Store) CreateReport(ctx context.Context, by account.Actor, r listing.Re
 func (s *Store) Reports(ctx context.Context, reporter int64) ([]listing.Report, error) {
 	return list(ctx, s, func(r row) (listing.Report, error) {
 		var one listing.Report
-		return one, r.Scan(&one.PostID, &one.ReporterID, &one.Reason, &one.Text, &one.At)
+		err := r.Scan(&one.PostID, &one.ReporterID, &one.Reason, &one.Text, &one.At)
+		return one, err
 	}, `SELECT post_id, account_id, reason, text, created_at FROM report WHERE account_id = $1 ORDER BY id`, reporter)
 }

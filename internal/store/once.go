@@ -34,6 +34,9 @@ func (t *txn) madeBefore(ctx context.Context, by account.Actor, now time.Time) (
 		INSERT INTO idempotency (account_id, route, key, request_hash, object_id, created_at) VALUES ($1, $2, $3, $4, 0, $5)
 		ON CONFLICT (account_id, route, key) DO NOTHING`,
 		by.ID, by.Once.Route, by.Once.Key, by.Once.RequestHash, now)
+	if isForeignKey(err) { // the account was erased meanwhile
+		return 0, account.ErrUnauthenticated
+	}
 	if err != nil {
 		return 0, fmt.Errorf("claim idempotency key: %w", err)
 	}

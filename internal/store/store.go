@@ -125,7 +125,7 @@ func openSQLite(ctx context.Context, o Options) (*Store, error) {
 // the start, and times as sortable UTC text.
 func sqliteDSN(path string, syncOff, readOnly bool) string {
 	q := url.Values{
-		"_pragma":       {"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
+		"_pragma":       {"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-16384)"},
 		"_busy_timeout": {"10000"},
 		"_time_format":  {"sqlite"},
 		"_timezone":     {"UTC"},
@@ -300,7 +300,7 @@ func (s *Store) once(ctx context.Context, do func(*txn) error) (err error) {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	defer tx.Rollback() // after a commit there is nothing to roll back
 	if err := do(&txn{Tx: tx, conn: conn, s: s}); err != nil {
 		return err
 	}

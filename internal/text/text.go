@@ -12,9 +12,10 @@ import (
 )
 
 // undecomposed are Latin letters that Unicode does not take apart into a base
-// letter and a mark, yet that people type without.
+// letter and a mark, yet that people type without, and the sigma at the end of
+// a Greek word, which is the same letter as in its midst.
 var undecomposed = strings.NewReplacer(
-	"ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "đ", "d", "ð", "d", "ł", "l", "ı", "i", "þ", "th", "ħ", "h",
+	"ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "đ", "d", "ð", "d", "ł", "l", "ı", "i", "þ", "th", "ħ", "h", "ς", "σ",
 )
 
 // Fold is s in lower case without diacritics: "Škoda" and "skoda" fold to the
@@ -80,7 +81,7 @@ func Key(s string) string { return clip(strings.Join(strings.Fields(Fold(s)), " 
 func Len(s string) int { return utf8.RuneCountInString(s) }
 
 // Unprintable tells whether s holds a control character other than the line
-// breaks and tabs of prose, or a character that reorders or hides text.
+// breaks and tabs of prose, or a character that reorders the text around it.
 func Unprintable(s string, multiline bool) bool {
 	for _, r := range s {
 		switch {

@@ -85,7 +85,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans up as well
+	defer os.RemoveAll(dir) // the system cleans up as well
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Options{DataDir: dir, SyncOff: true})
 	if err != nil {
@@ -133,7 +133,7 @@ func PostgresURL(t testing.TB, migrated bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Close() //nolint:errcheck // nothing is lost with it
+	defer admin.Close() // nothing is lost with it
 	name := fmt.Sprintf("test_%d_%d", os.Getpid(), databases.Add(1))
 	create := "CREATE DATABASE " + name
 	if migrated {
@@ -151,7 +151,7 @@ func PostgresURL(t testing.TB, migrated bool) string {
 		if err != nil {
 			return
 		}
-		defer admin.Close() //nolint:errcheck // nothing is lost with it
+		defer admin.Close() // nothing is lost with it
 		if _, err := admin.ExecContext(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
 			t.Log(err)
 		}
@@ -196,6 +196,6 @@ func makeTemplate(ctx context.Context, admin *sql.DB, server string) (string, er
 	if err != nil {
 		return "", err
 	}
-	defer s.Close() //nolint:errcheck // nothing is lost with it
+	defer s.Close() // nothing is lost with it
 	return name, Migrate(ctx, s)
 }

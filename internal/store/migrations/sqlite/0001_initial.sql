@@ -52,7 +52,7 @@ CREATE INDEX session_expires ON session (expires_at);
 -- Every refresh token that a session has had, as hashes, so that an old one is
 -- known when it comes again.
 CREATE TABLE refresh_token (
-    hash       BLOB        PRIMARY KEY,
+    hash       BLOB        NOT NULL PRIMARY KEY,
     session_id INTEGER      NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     created_at TIMESTAMP   NOT NULL,
     rotated_at TIMESTAMP  ,
@@ -62,7 +62,7 @@ CREATE INDEX refresh_token_session ON refresh_token (session_id);
 
 -- Secrets of links in mails, as hashes.
 CREATE TABLE mailed_token (
-    hash       BLOB        PRIMARY KEY,
+    hash       BLOB        NOT NULL PRIMARY KEY,
     account_id INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
     purpose    TEXT        NOT NULL,
     address    TEXT        NOT NULL,
@@ -74,7 +74,7 @@ CREATE INDEX mailed_token_expires ON mailed_token (expires_at);
 
 -- Counters of guesses and other limited acts; key is a hash.
 CREATE TABLE attempt (
-    key   TEXT        PRIMARY KEY,
+    key   TEXT        NOT NULL PRIMARY KEY,
     n     INTEGER      NOT NULL,
     until TIMESTAMP   NOT NULL
 );
@@ -143,7 +143,7 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_created ON idempotency (created_at);
 
 -- Car posts. Years, prices and periods may be missing on posts moved from the
--- older database. Columns named _key hold the folded TEXT that is compared.
+-- older database. Columns named _key hold the folded text that is compared.
 CREATE TABLE car_post (
     id                INTEGER     PRIMARY KEY AUTOINCREMENT,
     owner_id          INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
@@ -189,9 +189,10 @@ CREATE INDEX car_post_created ON car_post (created_at, id);
 CREATE INDEX car_post_make ON car_post (make_key, model_key);
 
 -- The full-text index reads the words from car_post.search; they are folded
--- already, so the tokenizer must leave them as they are.
+-- already, so the tokenizer must leave them as they are: this one ends a word at
+-- the blank alone and knows no letters but the ASCII ones.
 CREATE VIRTUAL TABLE car_post_search USING fts5 (
-    search, content = 'car_post', content_rowid = 'id', tokenize = "unicode61 remove_diacritics 0"
+    search, content = 'car_post', content_rowid = 'id', tokenize = 'ascii'
 );
 -- +goose StatementBegin
 CREATE TRIGGER car_post_search_insert AFTER INSERT ON car_post BEGIN
@@ -223,7 +224,7 @@ CREATE TABLE report (
     post_id     INTEGER      NOT NULL REFERENCES car_post (id) ON DELETE CASCADE,
     account_id  INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
     reason      TEXT        NOT NULL,
-    TEXT        TEXT        NOT NULL,
+    text        TEXT        NOT NULL,
     created_at  TIMESTAMP   NOT NULL,
     resolved_at TIMESTAMP  ,
     resolved_by INTEGER,
@@ -236,7 +237,7 @@ CREATE INDEX report_account ON report (account_id);
 CREATE TABLE entry (
     id              INTEGER     PRIMARY KEY AUTOINCREMENT,
     owner_id        INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    DATE            DATE        NOT NULL,
+    date            DATE        NOT NULL,
     platform        TEXT        NOT NULL,
     platform_key    TEXT        NOT NULL,
     app_income      INTEGER      NOT NULL,

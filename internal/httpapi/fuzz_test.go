@@ -1,0 +1,127 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/ridecopilot/ridecopilot/internal/earnings"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/httpapi"
+	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
+)
+
+// FuzzCheckJSON_I1 holds our reading of a body against the standard library's:
+// what we take it takes, too, as an object of valid text.
+func FuzzCheckJSON_I1(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a":[1,"x",null,{"b":true}]}`, `{"a":1,"a":2}`, `{"a":"\u0000"}`, `{"a":"\ud800"}`, "{\"\xff\":1}", `[]`, `{}{}`, `{"a":1e999}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		if err := httpapi.CheckJSON([]byte(body)); err != nil {
+			if fault.As(err) == nil {
+				t.Errorf("CheckJSON(%q) = %v, which is no answer for a client", body, err)
+			}
+			return
+		}
+		var v map[string]any
+		d := json.NewDecoder(strings.NewReader(body))
+		d.UseNumber() // a number may be larger than any machine's
+		if err := d.Decode(&v); err != nil || v == nil || !utf8.ValidString(body) {
+			t.Errorf("CheckJSON(%q) takes what is no object of valid text: %v", body, err)
+		}
+	})
+}
+
+// FuzzCreate sends any body to the routes that create: the answer is 201 or
+// names what is wrong, never a 500.
+func FuzzCreate(f *testing.F) {
+	for _, seed := range []string{
+		`{"make":"A","model":"B","year":2020,"price":"1","price_period":"day"}`, `{"app_income":1,"expense_items":[{"category":"fuel","amount":"1"}]}`,
+		`{"type":"other","expires_on":"2026-01-01","remind_days":[1]}`, `{"name":"x","password":"y","current_password":"z","time_zone":"UTC"}`, `{"make":"A` + "\u202e" + `"}`, `{}`,
+	} {
+		f.Add(seed)
+	}
+	s := storetest.New(f)
+	f.Fuzz(func(t *testing.T, body string) {
+		w := newWorld(t, s)
+		c := fuzzer(w)
+		for _, list := range []string{"/api/carposts/", "/api/calculator/", "/api/documents/"} {
+			switch r := c.post(list, body); r.status {
+			case http.StatusCreated, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusConflict:
+			default:
+				t.Errorf("POST %s %q = %d %s", list, body, r.status, r.body)
+			}
+		}
+		if r := c.patch("/api/settings/", body); r.status >= 500 {
+			t.Errorf("PATCH settings %q = %d %s", body, r.status, r.body)
+		}
+	})
+}
+
+// fuzzer signs in the one person of a fuzz test.
+func fuzzer(w *world) *client {
+	c := w.anyone()
+	c.email = "fuzzer@example.com"
+	c.post("/api/auth/register/", obj{"name": "Fuzzer", "email": c.email, "password": goodPassword})
+	c.source = "203.0.113.1"
+	c.signIn()
+	return c
+}
+
+// FuzzCSV reads any file: an error names what is wrong, and what is read is a
+// table of text.
+func FuzzCSV(f *testing.F) {
+	for _, seed := range []string{"date,app_income\n2026-05-04,1\n", "date;app_income\n2026-05-04;1\n", "\ufeffdate,app_income,expense_items\n2026-05-04,1,\"[]\"\n", "date\n", "", "\"", "date,app_income\n\"\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, file string) {
+		lines, err := httpapi.ReadLines([]byte(file))
+		if err != nil {
+			if fault.As(err) == nil {
+				t.Errorf("ReadLines(%q) = %v, which is no answer for a client", file, err)
+			}
+			return
+		}
+		for _, l := range lines {
+			var d earnings.Details
+			for _, bad := range httpapi.ApplyLine(l, &d) {
+				if bad.Field == "" || bad.Code == "" || bad.Message == "" {
+					t.Errorf("ReadLines(%q): %+v says nothing", file, bad)
+				}
+			}
+		}
+	})
+}
+
+// FuzzCell_I7 puts any text into a cell and takes it out again: the same text,
+// and never a formula.
+func FuzzCell_I7(f *testing.F) {
+	for _, seed := range []string{"", "=1", "'=1", "''", "x", "-", "\t", "@a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		cell := httpapi.SafeCell(text)
+		if got := httpapi.PlainCell(cell); got != text {
+			t.Errorf("a cell of %q comes back as %q", text, got)
+		}
+		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			t.Errorf("cell %q is a formula", cell)
+		}
+	})
+}
+
+// FuzzCursor reads any cursor: only those that the server made are taken.
+func FuzzCursor(f *testing.F) {
+	f.Add("")
+	f.Add("AAAA")
+	f.Add(strings.Repeat("A", 5000))
+	api := httpapi.New(httpapi.Options{Secret: secret})
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := api.OpenCursor(text); err == nil && text != "" {
+			t.Errorf("a made-up cursor %q is taken", text)
+		}
+	})
+}

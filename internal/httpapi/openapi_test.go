@@ -1,0 +1,125 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ridecopilot/ridecopilot/internal/httpapi"
+	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestOpenAPI_Golden keeps docs/openapi.yaml what the server says of itself.
+func TestOpenAPI_Golden(t *testing.T) {
+	got, err := httpapi.New(httpapi.Options{Version: "devel"}).DescriptionYAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("..", "..", "docs", "openapi.yaml")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Error("docs/openapi.yaml is not what the server says of itself: run make schema and look at what changed")
+	}
+}
+
+func TestOpenAPI_Complete(t *testing.T) {
+	doc := httpapi.New(httpapi.Options{Version: "test"}).OpenAPI()
+	if doc.OpenAPI != "3.1.0" {
+		t.Errorf("openapi = %q, want 3.1.0", doc.OpenAPI)
+	}
+	for path, item := range doc.Paths {
+		for method, op := range map[string]any{"get": item.Get, "post": item.Post, "put": item.Put, "patch": item.Patch, "delete": item.Delete} {
+			b, err := json.Marshal(op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(b) == "null" {
+				continue
+			}
+			var o struct {
+				Summary     string
+				Description string
+				OperationID string `json:"operationId"`
+				Parameters  []struct {
+					Name string
+				}
+				RequestBody *struct{ Content map[string]any }
+				Responses   map[string]struct {
+					Description string
+					Content     map[string]struct {
+						Schema  any
+						Example any
+					}
+				}
+			}
+			if err := json.Unmarshal(b, &o); err != nil {
+				t.Fatal(err)
+			}
+			what := method + " " + path
+			if o.Summary == "" || o.Description == "" || o.OperationID == "" {
+				t.Errorf("%s: summary, description or operation id is missing", what)
+			}
+			if (method == "post" || method == "put" || method == "patch") && o.RequestBody == nil &&
+				!strings.HasSuffix(path, "/favorite/") && !strings.HasSuffix(path, "/logout-all/") {
+				t.Errorf("%s: no request body", what)
+			}
+			if o.Responses["422"].Description != "" && method != "post" {
+				t.Errorf("%s lists 422, which is for idempotency keys alone", what)
+			}
+			for status, r := range o.Responses {
+				for media, c := range r.Content {
+					if c.Schema == nil {
+						t.Errorf("%s: %s %s has no schema", what, status, media)
+					}
+					if media == "application/problem+json" && c.Example == nil {
+						t.Errorf("%s: %s has no example", what, status)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestRoutes_Z5 holds the table of routes, and who may call them, against the
+// running router.
+func TestRoutes_Z5(t *testing.T) {
+	open := []string{
+		"POST /api/auth/register/", "POST /api/auth/login/", "POST /api/auth/token/", "POST /api/auth/token/refresh/",
+		"POST /api/auth/token/verify/", "POST /api/auth/logout/", "POST /api/auth/password/reset/", "POST /api/auth/password/reset/confirm/",
+		"POST /api/auth/email/verify/", "POST /api/auth/email/verify/resend/", "GET /api/openapi.json",
+	}
+	w := newWorld(t, storetest.New(t))
+	routes := w.api.Routes()
+	if len(routes) < 45 {
+		t.Fatalf("%d routes, want the whole API", len(routes))
+	}
+	for _, r := range routes {
+		name := r.Method + " " + r.Path
+		if r.Open != slices.Contains(open, name) {
+			t.Errorf("%s: open = %v, want %v", name, r.Open, !r.Open)
+		}
+		if r.Open {
+			continue
+		}
+		res := w.anyone().do(r.Method, strings.ReplaceAll(r.Path, "{id}", "1"), nil)
+		if res.status != http.StatusUnauthorized || res.header.Get("WWW-Authenticate") != "Bearer" {
+			t.Errorf("%s without a credential = %d, want 401 with WWW-Authenticate", name, res.status)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/store"
+	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
+)
+
+// TestFullDisk_D16 fills the disk of SQLite: writes fail with a clear fault and
+// leave nothing, reads go on, and it heals without a restart.
+func TestFullDisk_D16(t *testing.T) {
+	storetest.SkipUnless(t, "sqlite")
+	s := storetest.New(t)
+	u := newUser(t, s, "ana@example.com")
+	limit := func(pages string) {
+		if _, err := s.Writer().ExecContext(t.Context(), "PRAGMA max_page_count = "+pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit("1") // no more than there are now
+	change := func(name string) error {
+		_, err := s.UpdateUser(t.Context(), account.Actor{ID: u.ID}, u.ID, func(u *account.User, _ *account.Effects) error {
+			u.Name = name
+			return nil
+		})
+		return err
+	}
+	var err error
+	for i := range 10_000 { // the history grows until there is no page left
+		if err = change(fmt.Sprintf("%0250d", i)); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, fault.Full) {
+		t.Fatalf("writing to a full disk = %v, want %v", err, fault.Full)
+	}
+	before, err := s.User(t.Context(), u.ID)
+	if err != nil {
+		t.Fatalf("reading from a full disk = %v", err)
+	}
+	if err := change("lost"); !errors.Is(err, fault.Full) {
+		t.Fatalf("writing to a full disk = %v, want %v", err, fault.Full)
+	}
+	if after, err := s.User(t.Context(), u.ID); err != nil || after.Name != before.Name {
+		t.Errorf("a refused write left %q, %v, want %q", after.Name, err, before.Name)
+	}
+	limit("1000000")
+	if err := change("healed"); err != nil {
+		t.Errorf("with room again = %v", err)
+	}
+}
+
+// TestLostConnections_D6 cuts every connection, as a restart of the database
+// does: the service resumes by itself.
+func TestLostConnections_D6(t *testing.T) {
+	s := storetest.Postgres(t)
+	u := newUser(t, s, "ana@example.com")
+	for round := range 3 {
+		// From one of the connections itself, which goes down with the others.
+		_, _ = s.Writer().ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()`)
+		// What was under way or idle is lost; each is told so, and thrown away.
+		for try := 1; ; try++ {
+			_, err := s.UpdateUser(t.Context(), account.Actor{ID: u.ID}, u.ID, func(u *account.User, _ *account.Effects) error {
+				u.Name = fmt.Sprint("round ", round)
+				return nil
+			})
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, fault.Unavailable) {
+				t.Fatalf("with its connection cut: %v, want %v", err, fault.Unavailable)
+			}
+			if try > 20 {
+				t.Fatalf("still %v after %d tries", err, try)
+			}
+		}
+		if got, err := s.User(t.Context(), u.ID); err != nil || got.Name != fmt.Sprint("round ", round) {
+			t.Errorf("after round %d: %q, %v", round, got.Name, err)
+		}
+	}
+}
+
+// TestReadOnlyServer_D6 turns the database read-only under an open connection,
+// as a failover does that leaves sockets open: the connection is thrown away.
+func TestReadOnlyServer_D6(t *testing.T) {
+	s := storetest.Postgres(t)
+	u := newUser(t, s, "ana@example.com")
+	conn, err := s.Writer().Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), `SET default_transaction_read_only = on`); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for try := 1; ; try++ {
+		err := s.EndSessions(t.Context(), u.ID, noon)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fault.Unavailable) || try > 10 {
+			t.Fatalf("try %d on a read-only connection = %v", try, err)
+		}
+	}
+}
+
+// TestUnreachable_D6 has no server at all: the answer is "busy", soon.
+func TestUnreachable_D6(t *testing.T) {
+	s, err := store.Open(t.Context(), store.Options{URL: "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.User(context.Background(), 1); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("User = %v, want %v", err, fault.Unavailable)
+	}
+	if err := s.EndSessions(context.Background(), 1, noon); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("EndSessions = %v, want %v", err, fault.Unavailable)
+	}
+}
