@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,7 @@ type app struct {
 	listings  *listing.Service
 	earnings  *earnings.Service
 	documents *document.Service
+	migrated  atomic.Bool // the schema was seen to be up to date
 }
 
 // newApp connects to the database and makes the services on it. Commands use
@@ -88,7 +90,7 @@ func (a *app) migrate(ctx context.Context) ([]string, error) {
 func (a *app) api() *httpapi.API {
 	return httpapi.New(httpapi.Options{
 		Accounts: a.accounts, Listings: a.listings, Earnings: a.earnings, Documents: a.documents, Answers: a.store,
-		PublicURL: a.config.publicURL, Secret: a.config.secret, Version: version(), Log: a.log,
+		PublicURL: a.config.publicURL, Secret: a.config.secret, Log: a.log,
 	})
 }
 
@@ -137,15 +139,22 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 // ready is nil when requests can be served: the database answers, with the
 // schema that this binary knows.
 func (a *app) ready(ctx context.Context) error {
+	if a.migrated.Load() { // migrations only go forward
+		return a.store.Ping(ctx)
+	}
 	n, err := a.store.Pending(ctx)
 	if err == nil && n > 0 {
 		return fmt.Errorf("%d migrations are not applied", n)
 	}
+	a.migrated.Store(err == nil)
 	return err
 }
 
 // checkStorage is nil when the data folder takes files.
 func (a *app) checkStorage(context.Context) error {
+	if err := os.MkdirAll(a.config.dataDir, 0o700); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(a.config.dataDir, ".check-*")
 	if err != nil {
 		return err

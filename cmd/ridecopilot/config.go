@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	netmail "net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -18,6 +19,8 @@ import (
 	"github.com/joho/godotenv"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/mail"
+	"github.com/ridecopilot/ridecopilot/internal/store"
 )
 
 // setting is a row of the table of settings. Their names are fixed.
@@ -108,7 +111,11 @@ func (p *program) load() (*config, error) {
 		return nil, usageError{errors.New("the file .env cannot be read: every line must be NAME=value")}
 	}
 	for _, s := range settings {
-		if err := c.find(s, *p.flags[s.name], env, file); err != nil {
+		flag := ""
+		if f := p.flags[s.name]; f != nil {
+			flag = *f
+		}
+		if err := c.find(s, flag, env, file); err != nil {
 			return nil, err
 		}
 	}
@@ -163,9 +170,12 @@ func (c *config) parse() {
 	if err != nil {
 		c.problem("ADDR must be host:port, such as 127.0.0.1:8000")
 	}
-	if c.databaseURL != "" && !strings.HasPrefix(c.databaseURL, "postgres://") && !strings.HasPrefix(c.databaseURL, "postgresql://") {
-		c.problem("DATABASE_URL must begin with postgres://")
+	if c.databaseURL != "" {
+		if err := store.CheckURL(c.databaseURL); err != nil {
+			c.problem("DATABASE_URL: %v", err)
+		}
 	}
+	c.checkMail()
 	c.parsePublicURL(host)
 	c.parseTimes()
 	c.parseLists()
@@ -295,6 +305,20 @@ func (c *config) onOff(name string) bool {
 	return true
 }
 
+// checkMail makes sure that mails could leave.
+func (c *config) checkMail() {
+	if _, err := netmail.ParseAddress(c.mailFrom); err != nil {
+		c.problem("MAIL_FROM must be an address, such as Rideshare Copilot <no-reply@example.com>")
+		return
+	}
+	if c.smtpURL == "" {
+		return
+	}
+	if _, err := mail.NewSMTP(c.smtpURL, c.mailFrom); err != nil {
+		c.problem("SMTP_URL: %v", err)
+	}
+}
+
 // minSecret is how long a signing secret is at least, in bytes (promise T19).
 const minSecret = 32
 
@@ -302,19 +326,20 @@ const minSecret = 32
 var knownSecrets = []string{"secret", "changeme", "change-me", "django-insecure", "your-secret-key", "example"}
 
 func (c *config) checkSecrets() {
+	const advice = ": set it to at least 32 random bytes, such as the output of: openssl rand -base64 48"
 	c.secret, c.previousSecret = c.text["SECRET_KEY"], c.text["SECRET_KEY_PREVIOUS"]
-	if c.secret == "" {
-		if c.postgres() {
-			c.problem("SECRET_KEY is required on PostgreSQL: set it to at least 32 random bytes, such as the output of: openssl rand -base64 48")
-		}
-		return
+	if c.secret == "" && c.postgres() {
+		c.problem("SECRET_KEY is required on PostgreSQL%s", advice)
 	}
 	for _, s := range []struct{ name, value string }{{"SECRET_KEY", c.secret}, {"SECRET_KEY_PREVIOUS", c.previousSecret}} {
-		if why := weakSecret(s.value); why != "" && (s.value != "" || s.name == "SECRET_KEY") {
-			c.problem("%s %s: set it to at least 32 random bytes, such as the output of: openssl rand -base64 48", s.name, why)
+		if s.value == "" {
+			continue
+		}
+		if why := weakSecret(s.value); why != "" {
+			c.problem("%s %s%s", s.name, why, advice)
 		}
 	}
-	if c.secret == c.previousSecret {
+	if c.secret != "" && c.secret == c.previousSecret {
 		c.problem("SECRET_KEY_PREVIOUS must be the secret before, not the present one")
 	}
 }

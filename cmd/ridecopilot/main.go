@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -64,10 +65,15 @@ var errQuiet = errors.New("")
 // sentence is an error in words for an operator: a fault's own, without the
 // steps that led to it.
 func sentence(err error) string {
-	if f := fault.As(err); f != nil && f.Kind != fault.Unavailable {
-		return f.Error()
+	f := fault.As(err)
+	switch {
+	case f == nil:
+		return err.Error()
+	case f.Kind == fault.Unavailable:
+		cause, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), f.Message+": "), "\n")
+		return "the database does not answer; see that it runs and that DATABASE_URL is right (" + cause + ")"
 	}
-	return err.Error()
+	return f.Error()
 }
 
 // program is what all commands share.
@@ -94,15 +100,16 @@ func (p *program) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	p.flags = map[string]*string{}
 	for _, s := range settings {
+		if s.secret { // a command line is for everybody on the machine to read (promise P5)
+			continue
+		}
 		p.flags[s.name] = root.PersistentFlags().String(s.flag(), "", s.about)
 	}
 	root.AddCommand(
 		p.serveCommand(), p.migrateCommand(), p.createSuperuserCommand(), p.changePasswordCommand(), p.seedCommand(),
 		p.configCommand(), p.openapiCommand(), p.healthcheckCommand(), p.versionCommand(),
 	)
-	for _, c := range root.Commands() {
-		usageOf(c)
-	}
+	usageOf(root)
 	return root
 }
 

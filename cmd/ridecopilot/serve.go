@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -53,6 +54,21 @@ func (p *program) serve(ctx context.Context, migrate bool) error {
 	}
 	defer a.close()
 	if err := a.prepareSchema(ctx, migrate); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it served: the next start takes it up again
+		}
+		return err
+	}
+	public, err := listen(ctx, "ADDR", c.addr)
+	if err != nil {
+		return err
+	}
+	defer public.Close() // serving closes it before
+	if c.from["PUBLIC_URL"] == "default" {
+		c.publicURL.Host = public.Addr().String() // ADDR may have asked for any free port
+	}
+	private, err := listenPrivate(ctx, c, log)
+	if err != nil {
 		return err
 	}
 	runner, err := a.runner()
@@ -60,25 +76,23 @@ func (p *program) serve(ctx context.Context, migrate bool) error {
 		return err
 	}
 	srv := a.server(runner)
-
-	public, err := listen(ctx, "ADDR", c.addr)
-	if err != nil {
-		return err
-	}
-	private, err := listenPrivate(ctx, c)
-	if err != nil {
-		return errors.Join(err, public.Close())
-	}
 	if err := runner.Start(ctx); err != nil {
 		return err
 	}
 	p.announce(a, public, private)
+	// Jobs stop while the last requests are answered: what those enqueue waits
+	// in the database for the next start.
+	serving, done := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() {
+		<-serving.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		stopped <- runner.Stop(stopping)
+	}()
 	err = srv.Serve(ctx, public, private)
-	// The last requests have been answered: what they enqueued goes on, or
-	// waits for the next start.
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-	defer cancel()
-	return errors.Join(err, runner.Stop(stopping))
+	done()
+	return errors.Join(err, <-stopped)
 }
 
 // stopTime is how long jobs get to end or go back to the queue (promise O7).
@@ -114,7 +128,7 @@ func listen(ctx context.Context, name, addr string) (net.Listener, error) {
 
 // listenPrivate opens the listener of metrics and profiles. By default a taken
 // port is no reason not to serve; one that was asked for is.
-func listenPrivate(ctx context.Context, c *config) (net.Listener, error) {
+func listenPrivate(ctx context.Context, c *config, log *slog.Logger) (net.Listener, error) {
 	if c.metricsAddr == "" {
 		return nil, nil //nolint:nilnil // off
 	}
@@ -123,7 +137,8 @@ func listenPrivate(ctx context.Context, c *config) (net.Listener, error) {
 		return l, nil
 	}
 	if c.from["METRICS_ADDR"] == "default" {
-		return nil, nil //nolint:nilnil // another program has the port; announce says that there are no metrics
+		log.WarnContext(ctx, "no metrics: METRICS_ADDR is taken", "addr", c.metricsAddr)
+		return nil, nil //nolint:nilnil // served without
 	}
 	return nil, err
 }
@@ -131,9 +146,6 @@ func listenPrivate(ctx context.Context, c *config) (net.Listener, error) {
 // announce says where to go.
 func (p *program) announce(a *app, public, private net.Listener) {
 	base := a.config.publicURL.String()
-	if a.config.from["PUBLIC_URL"] == "default" {
-		base = "http://" + public.Addr().String() // ADDR may have asked for any free port
-	}
 	fmt.Fprintf(p.stdout, "Ridecopilot %s, on %s\n", version(), map[string]string{"sqlite": "SQLite in " + a.config.dataDir, "postgres": "PostgreSQL"}[a.store.Engine()])
 	fmt.Fprintf(p.stdout, "  start page  %s/\n  API docs    %s/api/docs/\n  health      %s/health/\n", base, base, base)
 	if private != nil {
@@ -147,14 +159,7 @@ func (p *program) migrateCommand() *cobra.Command {
 		return func(cmd *cobra.Command, _ []string) error { return p.withApp(cmd.Context(), act) }
 	}
 	up := run(func(ctx context.Context, a *app) error {
-		if !a.config.postgres() {
-			release, err := store.LockDataDir(a.config.dataDir)
-			if err != nil {
-				return err
-			}
-			defer release() //nolint:errcheck // the lock ends with the process
-		}
-		done, err := a.migrate(ctx)
+		done, err := a.migrateAlone(ctx)
 		for _, name := range done {
 			fmt.Fprintln(p.stdout, "applied", name)
 		}
@@ -175,6 +180,19 @@ func (p *program) migrateCommand() *cobra.Command {
 		})},
 	)
 	return c
+}
+
+// migrateAlone migrates while nobody else serves or migrates: PostgreSQL sees
+// to that itself, on SQLite it is the lock of the data folder.
+func (a *app) migrateAlone(ctx context.Context) ([]string, error) {
+	if !a.config.postgres() {
+		release, err := store.LockDataDir(a.config.dataDir)
+		if err != nil {
+			return nil, err
+		}
+		defer release() //nolint:errcheck // the lock ends with the process
+	}
+	return a.migrate(ctx)
 }
 
 // withApp runs a command on the services, without a server.
@@ -201,12 +219,13 @@ func (p *program) withSchema(ctx context.Context, act func(context.Context, *app
 		if err != nil {
 			return err
 		}
-		if n > 0 && !a.config.postgres() {
-			if _, err := a.migrate(ctx); err != nil {
+		switch {
+		case n > 0 && a.config.postgres():
+			return fmt.Errorf("the database is %d migrations behind: run ridecopilot migrate", n)
+		case n > 0:
+			if _, err := a.migrateAlone(ctx); err != nil {
 				return err
 			}
-		} else if n > 0 {
-			return fmt.Errorf("the database is %d migrations behind: run ridecopilot migrate", n)
 		}
 		return act(ctx, a)
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"runtime/debug"
@@ -127,7 +126,7 @@ func (p *program) openapiCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "openapi", Short: "Print the description of the API (OpenAPI 3.1)", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := p.stdout.Write(httpapi.New(httpapi.Options{Version: version(), Log: slog.New(slog.DiscardHandler)}).Description())
+			_, err := p.stdout.Write(httpapi.New(httpapi.Options{}).Description())
 			return err
 		},
 	}

@@ -61,7 +61,6 @@ func (s *Service) ConfirmReset(ctx context.Context, by Actor, token, pw string, 
 			return bad.Err()
 		}
 		s.setHash(u, fx, hash, 0)
-		fx.DropTokens = append(fx.DropTokens, PurposeVerify)
 		s.prove(u)
 		return nil
 	})

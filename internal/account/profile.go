@@ -117,7 +117,7 @@ func (s *Service) newHash(ctx context.Context, u User, field, pw string, bad fau
 func (s *Service) setHash(u *User, e *Effects, hash string, keep int64) {
 	u.PasswordHash, u.UpdatedAt = hash, s.now()
 	e.EndSessions, e.KeepSession = true, keep
-	e.DropTokens = append(e.DropTokens, PurposeReset, PurposeChangeEmail)
+	e.DropTokens = append(e.DropTokens, PurposeVerify, PurposeReset, PurposeChangeEmail)
 	if u.Email != "" {
 		e.Mails = append(e.Mails, Mail{Kind: MailPasswordChanged, UserID: &u.ID, Address: u.Email})
 	}

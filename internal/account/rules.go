@@ -167,7 +167,9 @@ func MailboxKey(s string) string {
 	if _, key, ok := Mailbox(s); ok {
 		return key
 	}
-	return strings.ToLower(strings.TrimSpace(s))
+	// The blank in front stands in no address: lower case alone would make a
+	// mailbox of some look-alikes (U+212A is a small k then).
+	return " " + strings.ToLower(strings.TrimSpace(s))
 }
 
 func checkEmail(email string, bad *fault.Fields) string {

@@ -263,7 +263,7 @@ func (s *Service) limited(ctx context.Context, what string, by Actor, maximum in
 		return err
 	}
 	if counts[0].N > maximum {
-		s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what)
+		s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what, "source", by.Address)
 		return s.tooMany(counts[0].Until)
 	}
 	return nil

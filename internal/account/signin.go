@@ -53,7 +53,7 @@ func (s *Service) SignIn(ctx context.Context, by Actor, kind SessionKind, email,
 		return Credentials{}, wrap("create session", err)
 	}
 	u.LastLoginAt = &now
-	s.o.Log.InfoContext(ctx, "signed in", "event", "login", "user", u.ID, "session", session.ID, "kind", string(kind))
+	s.o.Log.InfoContext(ctx, "signed in", "event", "login", "user", u.ID, "session", session.ID, "kind", string(kind), "source", by.Address)
 	return s.credentials(u, session, refresh)
 }
 
@@ -74,7 +74,7 @@ func (s *Service) authenticate(ctx context.Context, by Actor, email, pw string) 
 		return User{}, err
 	}
 	if !good || !u.Active || (s.o.Registration == RegistrationVerified && !u.Verified()) {
-		s.o.Log.WarnContext(ctx, "sign-in refused", "event", "login_refused", "address", s.hashed(email))
+		s.o.Log.WarnContext(ctx, "sign-in refused", "event", "login_refused", "address", s.hashed(email), "source", by.Address)
 		return User{}, ErrBadCredentials
 	}
 	if err := s.store.ForgiveAttempts(ctx, forgive); err != nil {
@@ -104,7 +104,7 @@ func (s *Service) countGuess(ctx context.Context, by Actor, what, account string
 	}
 	for i, c := range counts[:2] {
 		if c.N > attempts[i].Max {
-			s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what, "address", s.hashed(account))
+			s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what, "address", s.hashed(account), "source", by.Address)
 			return nil, s.tooMany(c.Until)
 		}
 	}

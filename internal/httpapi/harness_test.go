@@ -88,7 +88,7 @@ func newWorld(t *testing.T, s *store.Store, options ...worldOption) *world {
 	w.docs = document.NewService(s, s, w.clock.now)
 	w.api = httpapi.New(httpapi.Options{
 		Accounts: w.accounts, Listings: w.listings, Earnings: earnings.NewService(s, s, w.clock.now), Documents: w.docs, Answers: s,
-		PublicURL: &url.URL{Scheme: "https", Host: "api.example.com"}, Secret: secret, Version: "test", Now: w.clock.now,
+		PublicURL: &url.URL{Scheme: "https", Host: "api.example.com"}, Secret: secret, Now: w.clock.now,
 	})
 	return w
 }

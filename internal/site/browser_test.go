@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/httpapi"
 	"github.com/ridecopilot/ridecopilot/internal/site"
 )
 
@@ -262,6 +263,33 @@ func TestDocsInBrowser(t *testing.T) {
 	p.do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(srv.URL+"/api/docs/#/Car%20posts/createCarPost"),
 		chromedp.WaitVisible("#operations-Car_posts-createCarPost .opblock-body"))
 	p.fine(t, host)
+}
+
+// TestWholeAPIInBrowser shows the description of the real API: every operation is
+// there, and opening each finds nothing to complain about.
+func TestWholeAPIInBrowser(t *testing.T) {
+	ctx := browser(t)
+	api := httpapi.New(httpapi.Options{})
+	s := site.New(site.Options{Accounts: &accounts{}, OpenAPI: api.Description()})
+	srv := httptest.NewServer(s.Docs())
+	defer srv.Close()
+	p := newTab(ctx, t)
+	p.do(t, look(390, "light"), chromedp.Navigate(srv.URL+"/api/docs/"), chromedp.WaitVisible("#operations-Settings-delete-account"))
+	operations := 0
+	for _, r := range api.Routes() {
+		if r.Path != "/api/openapi.json" { // the description does not describe itself
+			operations++
+		}
+	}
+	if n := eval[int](t, p, `document.querySelectorAll(".opblock").length`); n != operations {
+		t.Errorf("%d operations are listed, want %d", n, operations)
+	}
+	p.do(t, chromedp.Click("#operations-Car_posts-create-car-post .opblock-summary-control"), chromedp.WaitVisible("#operations-Car_posts-create-car-post .opblock-body"))
+	if wide := eval[int](t, p, `document.documentElement.scrollWidth`); wide > 390 {
+		t.Errorf("the page is %d px wide in 390", wide)
+	}
+	p.keep(t, "docs-real-390")
+	p.fine(t, strings.TrimPrefix(srv.URL, "http://"))
 }
 
 // TestResetByKeyboard changes a password without a mouse: wrong at first, then right.

@@ -91,8 +91,8 @@ func (t *txn) insertUser(ctx context.Context, u *account.User, set account.Setti
 
 // User reads a user.
 func (s *Store) User(ctx context.Context, id int64) (u account.User, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		u, err = scanUser(s.read.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`, id))
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		u, err = scanUser(db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`, id))
 		return err
 	})
 	return u, err
@@ -100,8 +100,8 @@ func (s *Store) User(ctx context.Context, id int64) (u account.User, err error) 
 
 // UserByMailbox reads the user that a mailbox belongs to.
 func (s *Store) UserByMailbox(ctx context.Context, key string) (u account.User, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		u, err = scanUser(s.read.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.email_key = $1`, key))
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		u, err = scanUser(db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.email_key = $1`, key))
 		return err
 	})
 	return u, err
@@ -269,8 +269,8 @@ func scanSettings(r row) (account.Settings, error) {
 
 // Settings reads a user's preferences.
 func (s *Store) Settings(ctx context.Context, userID int64) (set account.Settings, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		set, err = scanSettings(s.read.QueryRowContext(ctx, `SELECT `+settingsColumns+` FROM settings s WHERE s.account_id = $1`, userID))
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		set, err = scanSettings(db.QueryRowContext(ctx, `SELECT `+settingsColumns+` FROM settings s WHERE s.account_id = $1`, userID))
 		return err
 	})
 	return set, err
@@ -358,8 +358,8 @@ func scanPrincipal(r row) (account.Principal, error) {
 
 // Principal reads a session and its user as they are now.
 func (s *Store) Principal(ctx context.Context, sessionID int64) (p account.Principal, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		p, err = scanPrincipal(s.read.QueryRowContext(ctx, principalQuery, sessionID))
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		p, err = scanPrincipal(db.QueryRowContext(ctx, principalQuery, sessionID))
 		return err
 	})
 	return p, err
@@ -376,8 +376,8 @@ func (s *Store) TouchSession(ctx context.Context, sessionID int64, at time.Time)
 // Sessions lists a user's live sessions, the last used first.
 func (s *Store) Sessions(ctx context.Context, userID int64, now time.Time) ([]account.Session, error) {
 	var list []account.Session
-	err := s.reading(ctx, func(ctx context.Context) error {
-		rows, err := s.read.QueryContext(ctx, `
+	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		rows, err := db.QueryContext(ctx, `
 			SELECT `+sessionColumns+` FROM session s
 			WHERE s.account_id = $1 AND s.ended_at IS NULL AND s.idle_until > $2 AND s.expires_at > $2
 			ORDER BY s.last_used_at DESC, s.id DESC`, userID, now)
@@ -432,8 +432,8 @@ func (s *Store) EndSessions(ctx context.Context, userID int64, at time.Time) err
 
 // RefreshSession finds the session of a refresh token that has not been used.
 func (s *Store) RefreshSession(ctx context.Context, hash []byte) (id int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		return orNotFound(s.read.QueryRowContext(ctx, `SELECT session_id FROM refresh_token WHERE hash = $1 AND rotated_at IS NULL`, hash).Scan(&id),
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		return orNotFound(db.QueryRowContext(ctx, `SELECT session_id FROM refresh_token WHERE hash = $1 AND rotated_at IS NULL`, hash).Scan(&id),
 			account.ErrSessionNotFound)
 	})
 	return id, err
@@ -572,8 +572,8 @@ func (s *Store) QueueMail(ctx context.Context, m account.Mail) error {
 
 // Mail reads a message of the outbox.
 func (s *Store) Mail(ctx context.Context, id int64) (m account.Mail, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		err := s.read.QueryRowContext(ctx, `
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		err := db.QueryRowContext(ctx, `
 			SELECT id, kind, account_id, address, name, language, document_id, days_left, other, state, created_at FROM mail WHERE id = $1`, id).
 			Scan(&m.ID, &m.Kind, &m.UserID, &m.Address, &m.Name, &m.Language, &m.DocumentID, &m.DaysLeft, &m.Other, &m.State, &m.CreatedAt)
 		return orNotFound(err, account.ErrNotFound)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -93,8 +94,8 @@ func (t *txn) document(ctx context.Context, owner, id int64, lock string) (docum
 
 // Document reads a document of an owner.
 func (s *Store) Document(ctx context.Context, owner, id int64) (d document.Document, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		d, err = scanDocument(s.read.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`, id, owner))
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		d, err = scanDocument(db.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`, id, owner))
 		return err
 	})
 	return d, err
@@ -179,7 +180,7 @@ func (s *Store) DeleteDocument(ctx context.Context, by account.Actor, owner, id 
 // not expire last.
 func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, today calendar.Day, limit, offset int) (document.Page, error) {
 	var page document.Page
-	err := s.reading(ctx, func(ctx context.Context) error {
+	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		q := &query{}
 		q.where("d.owner_id = ?", owner)
 		if f.Type != "" {
@@ -200,10 +201,10 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 		if f.Alerts {
 			q.where("d.expires_on <= ?", soon)
 		}
-		if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM document d`+q.clause(), q.args...).Scan(&page.Count); err != nil {
+		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM document d`+q.clause(), q.args...).Scan(&page.Count); err != nil {
 			return err
 		}
-		rows, err := s.read.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		rows, err := db.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d`+q.clause()+ //nolint:gosec // constants and numbered parameters
 			` ORDER BY d.expires_on ASC NULLS LAST, d.id`+q.bind(` LIMIT ? OFFSET ?`, limit, offset), q.args...)
 		if err != nil {
 			return err

@@ -144,12 +144,12 @@ func pointers(entries []earnings.Entry) []*earnings.Entry {
 
 // Entry reads an entry of an owner.
 func (s *Store) Entry(ctx context.Context, owner, id int64) (e earnings.Entry, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		e, err = scanEntry(s.read.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entry e WHERE e.id = $1 AND e.owner_id = $2`, id, owner))
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		e, err = scanEntry(db.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entry e WHERE e.id = $1 AND e.owner_id = $2`, id, owner))
 		if err != nil {
 			return err
 		}
-		return withItems(ctx, s.read, []*earnings.Entry{&e})
+		return withItems(ctx, db, []*earnings.Entry{&e})
 	})
 	return e, err
 }
@@ -238,10 +238,10 @@ func entryQuery(owner int64, f earnings.Filter) *query {
 // counts; by cursor it does not.
 func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at earnings.Place) (earnings.Page, error) {
 	var page earnings.Page
-	err := s.reading(ctx, func(ctx context.Context) error {
+	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		q := entryQuery(owner, f)
 		if at.Cursor == nil {
-			if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM entry e`+q.clause(), q.args...).Scan(&page.Count); err != nil {
+			if err := db.QueryRowContext(ctx, `SELECT count(*) FROM entry e`+q.clause(), q.args...).Scan(&page.Count); err != nil {
 				return err
 			}
 		}
@@ -250,7 +250,7 @@ func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at 
 			q.where("(e.date, e.id) "+map[bool]string{true: ">", false: "<"}[back]+" (?, ?)", c.Date, c.ID)
 		}
 		dir := map[bool]string{true: " ASC", false: " DESC"}[back]
-		rows, err := s.read.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		rows, err := db.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
 			` ORDER BY e.date`+dir+`, e.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
 		if err != nil {
 			return err
@@ -265,7 +265,7 @@ func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at 
 			slices.Reverse(page.Entries)
 			page.HasPrev, page.HasNext = more, true
 		}
-		return withItems(ctx, s.read, pointers(page.Entries))
+		return withItems(ctx, db, pointers(page.Entries))
 	})
 	return page, err
 }
@@ -279,12 +279,12 @@ func (s *Store) EachEntry(ctx context.Context, owner int64, f earnings.Filter, d
 	var after earnings.Entry
 	for {
 		var batch []earnings.Entry
-		err := s.reading(ctx, func(ctx context.Context) error {
+		err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 			q := entryQuery(owner, f)
 			if after.ID != 0 {
 				q.where("(e.date, e.id) > (?, ?)", after.Date, after.ID)
 			}
-			rows, err := s.read.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+			rows, err := db.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
 				q.bind(` ORDER BY e.date, e.id LIMIT ?`, exportBatch), q.args...)
 			if err != nil {
 				return err
@@ -292,7 +292,7 @@ func (s *Store) EachEntry(ctx context.Context, owner int64, f earnings.Filter, d
 			if batch, err = collect(rows, scanEntry); err != nil {
 				return err
 			}
-			return withItems(ctx, s.read, pointers(batch))
+			return withItems(ctx, db, pointers(batch))
 		})
 		if err != nil {
 			return err
@@ -320,9 +320,9 @@ func sumFields(s *earnings.Sums) []any {
 }
 
 // list runs a query in the reading pool and collects its rows.
-func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), sql string, args ...any) (found []T, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		rows, err := s.read.QueryContext(ctx, sql, args...)
+func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), query string, args ...any) (found []T, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		rows, err := db.QueryContext(ctx, query, args...)
 		if err != nil {
 			return err
 		}

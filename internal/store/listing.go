@@ -121,8 +121,8 @@ func (t *txn) post(ctx context.Context, id, reader int64, lock string) (listing.
 
 // Post reads a post.
 func (s *Store) Post(ctx context.Context, id, reader int64) (p listing.Post, err error) {
-	err = s.reading(ctx, func(ctx context.Context) error {
-		p, err = scanPost(s.read.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`, reader, id))
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		p, err = scanPost(db.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`, reader, id))
 		return err
 	})
 	return p, err
@@ -331,10 +331,10 @@ func wide(n *int) *int64 {
 // cost does not grow with depth.
 func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o listing.Order, at listing.Place) (listing.Page, error) {
 	var page listing.Page
-	err := s.reading(ctx, func(ctx context.Context) error {
+	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		q := s.postQuery(reader, f)
 		if at.Cursor == nil {
-			if err := s.countPosts(ctx, q, f, &page); err != nil {
+			if err := countPosts(ctx, db, q, f, &page); err != nil {
 				return err
 			}
 		}
@@ -349,7 +349,7 @@ func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o lis
 			q.where("("+key+", p.id) "+map[bool]string{true: "<", false: ">"}[down]+" (?, ?)", value, c.ID)
 		}
 		dir := map[bool]string{true: " DESC", false: " ASC"}[down]
-		rows, err := s.read.QueryContext(ctx, postSelect+postFrom+q.clause()+
+		rows, err := db.QueryContext(ctx, postSelect+postFrom+q.clause()+
 			` ORDER BY `+key+dir+`, p.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
 		if err != nil {
 			return err
@@ -374,13 +374,13 @@ func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o lis
 }
 
 // countPosts counts all posts, but no more than CountLimit of a narrowed list.
-func (s *Store) countPosts(ctx context.Context, q *query, f listing.Filter, page *listing.Page) error {
+func countPosts(ctx context.Context, db *sql.Conn, q *query, f listing.Filter, page *listing.Page) error {
 	count := `SELECT count(*)` + postFrom + q.clause()
 	// PostgreSQL wants every parameter used: the reader's number is the first.
 	if narrow := f.Narrow(); narrow && !f.Own {
 		count = `SELECT count(*) FROM (SELECT 1` + postFrom + q.clause() + ` LIMIT ` + strconv.Itoa(listing.CountLimit+1) + `) AS matches`
 	}
-	err := s.read.QueryRowContext(ctx, strings.Replace(count, "SELECT count(*)", "SELECT count(*), CAST($1 AS bigint)", 1), q.args...).
+	err := db.QueryRowContext(ctx, strings.Replace(count, "SELECT count(*)", "SELECT count(*), CAST($1 AS bigint)", 1), q.args...).
 		Scan(&page.Count, new(int64))
 	page.Exact = true
 	if f.Narrow() && !f.Own && page.Count > listing.CountLimit {
@@ -392,7 +392,7 @@ func (s *Store) countPosts(ctx context.Context, q *query, f listing.Filter, page
 // Facets counts the values of the fields that people narrow by.
 func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (listing.Facets, error) {
 	facets := listing.Facets{Values: map[string][]listing.FacetValue{}}
-	err := s.reading(ctx, func(ctx context.Context) error {
+	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		q := s.postQuery(reader, f)
 		var parts []string
 		for _, field := range listing.FacetFields {
@@ -406,7 +406,7 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 			columns = append(columns, "p."+field+s.dialect.collateC+" AS "+field, "p."+field+"_key")
 		}
 		//nolint:gosec // constants and numbered parameters
-		rows, err := s.read.QueryContext(ctx, `
+		rows, err := db.QueryContext(ctx, `
 			WITH m AS MATERIALIZED (SELECT `+strings.Join(columns, ", ")+postFrom+q.clause()+q.bind(` LIMIT ?`, listing.CountLimit+1)+`)
 			SELECT '' AS field, '' AS value, count(*) AS n FROM m WHERE CAST($1 AS bigint) IS NOT NULL
 			UNION ALL `+strings.Join(parts, " UNION ALL ")+` ORDER BY field, n DESC, value`, q.args...)

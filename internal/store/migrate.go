@@ -79,7 +79,7 @@ func (s *Store) Migrate(ctx context.Context, then func(context.Context) error) (
 func (s *Store) migrationDB(ctx context.Context) (*sql.DB, error) {
 	c, err := pgx.ParseConfig(s.options.URL)
 	if err != nil {
-		return nil, withoutPassword(err)
+		return nil, errNoURL
 	}
 	if s.options.Password != nil {
 		if c.Password, err = s.options.Password(ctx); err != nil {

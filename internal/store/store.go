@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -95,6 +96,9 @@ func openSQLite(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	path := filepath.Join(o.DataDir, FileName)
+	if err := keepPrivate(path); err != nil {
+		return nil, err
+	}
 	write, err := sql.Open("sqlite", sqliteDSN(path, o.SyncOff, false))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -118,6 +122,16 @@ func openSQLite(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), s.Close())
 	}
 	return s, nil
+}
+
+// keepPrivate makes the database a file of its owner alone; what SQLite puts
+// beside it is made alike.
+func keepPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 // sqliteDSN says how connections behave: the write-ahead log with a full sync
@@ -157,10 +171,18 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// CheckURL tells what is wrong with a DATABASE_URL, without the password in it.
+func CheckURL(url string) error {
+	if _, err := pgxpool.ParseConfig(url); err != nil || !strings.Contains(url, "://") {
+		return errNoURL
+	}
+	return nil
+}
+
 func newPool(ctx context.Context, o Options, conns, def int32) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
-		return nil, fmt.Errorf("read DATABASE_URL: %w", withoutPassword(err))
+		return nil, errNoURL // the driver's own words might hold the password (promise P4)
 	}
 	if conns == 0 {
 		conns = def
@@ -203,10 +225,7 @@ func newPool(ctx context.Context, o Options, conns, def int32) (*pgxpool.Pool, e
 	return pool, nil
 }
 
-// withoutPassword keeps a connection string out of an error (promise P4).
-func withoutPassword(error) error {
-	return errors.New("it is not a connection string like postgres://user:password@host:5432/database")
-}
+var errNoURL = errors.New("it is not a connection string like postgres://user:password@host:5432/database")
 
 // Close ends all connections.
 func (s *Store) Close() error {
@@ -245,10 +264,10 @@ func (s *Store) Engine() string { return s.dialect.name }
 
 // Ping is nil when the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
-	defer cancel()
-	var one int
-	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	return s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		var one int
+		return db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	})
 }
 
 // txn is a running transaction, with the connection that it runs on.
@@ -284,18 +303,11 @@ func (s *Store) inLongTx(ctx context.Context, do func(*txn) error) error {
 }
 
 func (s *Store) once(ctx context.Context, do func(*txn) error) (err error) {
-	acquire, cancel := context.WithTimeout(ctx, acquireTimeout)
-	conn, err := s.write.Conn(acquire)
-	cancel()
+	conn, err := acquire(ctx, s.write)
 	if err != nil {
-		return fmt.Errorf("acquire connection: %w", err)
+		return err
 	}
-	defer func() {
-		if broken(err) {
-			discard(conn)
-		}
-		_ = conn.Close() // gives it back; the transaction is over either way
-	}()
+	defer func() { release(conn, err) }()
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -318,11 +330,36 @@ func (t *txn) enqueue(ctx context.Context, job Job) error {
 	return t.s.queue.Enqueue(ctx, t.conn, t.Tx, job)
 }
 
-// reading bounds a read and explains its error.
-func (s *Store) reading(ctx context.Context, do func(context.Context) error) error {
+// reading runs do on one connection, bounds it and explains its error.
+func (s *Store) reading(ctx context.Context, do func(context.Context, *sql.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	return s.explain(do(ctx))
+	conn, err := acquire(ctx, s.read)
+	if err != nil {
+		return s.explain(err)
+	}
+	err = do(ctx, conn)
+	release(conn, err)
+	return s.explain(err)
+}
+
+// acquire takes a connection out of a pool, or gives up soon.
+func acquire(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("acquire connection: %w", err)
+	}
+	return conn, nil
+}
+
+// release gives a connection back; one that must not be used again goes.
+func release(conn *sql.Conn, err error) {
+	if broken(err) {
+		discard(conn)
+	}
+	_ = conn.Close() // what was done with it is done
 }
 
 // SQLSTATEs and classes that mean something here.
