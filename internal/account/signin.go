@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -334,8 +335,10 @@ func (s *Service) EndSessions(ctx context.Context, by Actor) error {
 	return err
 }
 
-// clip cuts a text that a client did not choose (a User-Agent) to n code points.
+// clip makes a text that came unchecked (a User-Agent) one that can be stored:
+// valid, and of n code points at most.
 func clip(s string, n int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "")
 	if r := []rune(s); len(r) > n {
 		return string(r[:n])
 	}

@@ -248,7 +248,9 @@ func TestIdempotency_D2(t *testing.T) {
 			if n := c.get(list + map[bool]string{true: "?owner=me"}[list == "/api/carposts/"]).number("count"); n != 3 {
 				w.Errorf("%s: %v things, want 3", list, n)
 			}
-			c.post(list, body, "Idempotency-Key", strings.Repeat("k", 256)).want(400)
+			for _, key := range []string{strings.Repeat("k", 256), "\xff", "k\x00", "ă"} {
+				c.post(list, body, "Idempotency-Key", key).want(400)
+			}
 			w.clock.advance(24*time.Hour - time.Minute)
 			c.access = c.post("/api/auth/token/refresh/", obj{"refresh": c.refresh}).want(200).text("access")
 			other.signIn()

@@ -221,8 +221,8 @@ func tooLarge(limit int64) error {
 // onlyOnce runs a creation under an idempotency key: what was answered before
 // is answered again, and a new answer is kept.
 func (a *API) onlyOnce(c *callInfo, o operation, key string, raw []byte, run func()) {
-	if len(key) > account.MaxText || strings.TrimSpace(key) == "" {
-		a.fail(c.w, c.r, fault.InvalidField("Idempotency-Key", "max_length", "Ensure this header has between 1 and 255 characters."))
+	if len(key) > account.MaxText || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		a.fail(c.w, c.r, fault.InvalidField("Idempotency-Key", "invalid", "Ensure this header has at most 255 characters, all of them printable ASCII."))
 		return
 	}
 	// The type belongs to the request: the same bytes may mean something else.

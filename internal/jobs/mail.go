@@ -92,7 +92,8 @@ func (r *Runner) compose(ctx context.Context, out account.Outgoing) (m mail.Mess
 		d.Document, d.DocumentType, d.ExpiresOn, d.DaysLeft = doc.Title, doc.Type, doc.ExpiresOn.String(), *out.DaysLeft
 	}
 	m, err = mail.Render(kind, out.Language, d)
-	m.To, m.ID = out.Address, strconv.FormatInt(out.ID, 10)
+	// Two data bases may count alike; no two messages were made at one moment.
+	m.To, m.ID = out.Address, strconv.FormatInt(out.ID, 10)+"."+strconv.FormatInt(out.CreatedAt.UnixMicro(), 10)
 	return m, true, err
 }
 
