@@ -57,7 +57,15 @@ func (d Day) UTC() time.Time { return time.Unix(int64(d)*secondsPerDay, 0).UTC()
 // o'clock or later. Where the clocks skip that hour, it is the hour after.
 func (d Day) At(hour int, loc *time.Location) time.Time {
 	y, m, day := d.UTC().Date()
-	return time.Date(y, m, day, hour, 0, 0, 0, loc)
+	t := time.Date(y, m, day, hour, 0, 0, 0, loc)
+	// Where the clocks change, time.Date takes either side. The first instant is
+	// the one by the clock of before the change.
+	_, before := t.Add(-3 * time.Hour).Zone()
+	early := time.Date(y, m, day, hour, 0, 0, 0, time.FixedZone("", before)).In(loc)
+	if t.Hour() != hour || (early.Before(t) && early.Hour() == hour) {
+		return early
+	}
+	return t
 }
 
 // Week is the Monday of the day's week (ISO 8601).

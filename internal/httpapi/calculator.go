@@ -223,6 +223,22 @@ func (p Period) span(choices []int, bad *fault.Fields) earnings.Period {
 	return earnings.Period{Days: p.Days.V, From: p.From.ptr(), To: p.To.ptr()}
 }
 
+// entryFilter turns the query into a filter on the actor's entries; it returns
+// the actor's today with it.
+func (a *API) entryFilter(ctx context.Context, p Period, choices []int, bad fault.Fields) (earnings.Filter, calendar.Day, error) {
+	span := p.span(choices, &bad)
+	if err := bad.Err(); err != nil {
+		return earnings.Filter{}, 0, err
+	}
+	today, _, err := a.Earnings.Today(ctx, actor(ctx))
+	if err != nil {
+		return earnings.Filter{}, 0, err
+	}
+	f, err := span.Filter(today)
+	f.Platform = p.Platform.ptr()
+	return f, today, err
+}
+
 type entriesIn struct {
 	Paging
 	Period
@@ -236,20 +252,11 @@ var listDays = []int{7, 30, 90}
 func (a *API) entries(ctx context.Context, in *entriesIn) (*out[list[entryOut]], error) {
 	var bad fault.Fields
 	by, u := actor(ctx), requestURL(ctx)
-	p := in.span(listDays, &bad)
 	limit, offset := in.place(&bad)
-	if err := bad.Err(); err != nil {
-		return nil, err
-	}
-	today, _, err := a.Earnings.Today(ctx, by)
+	f, _, err := a.entryFilter(ctx, in.Period, listDays, bad)
 	if err != nil {
 		return nil, err
 	}
-	f, err := p.Filter(today)
-	if err != nil {
-		return nil, err
-	}
-	f.Platform = in.Platform.ptr()
 	at := earnings.Place{Limit: limit, Offset: offset}
 	if u.Query().Has("cursor") {
 		return a.entriesAt(ctx, in.Cursor, f, at)

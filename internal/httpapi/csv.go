@@ -111,21 +111,11 @@ func (a *API) streaming(contentType, name string, write func(context.Context, io
 
 // exportEntries serves GET /api/calculator/export.csv.
 func (a *API) exportEntries(ctx context.Context, in *struct{ Period }) (*stream, error) {
-	var bad fault.Fields
 	by := actor(ctx)
-	p := in.span(nil, &bad)
-	if err := bad.Err(); err != nil {
-		return nil, err
-	}
-	today, _, err := a.Earnings.Today(ctx, by)
+	f, today, err := a.entryFilter(ctx, in.Period, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	f, err := p.Filter(today)
-	if err != nil {
-		return nil, err
-	}
-	f.Platform = in.Platform.ptr()
 	return a.streaming("text/csv; charset=utf-8", "calculator-"+today.String()+".csv", func(ctx context.Context, w io.Writer) error {
 		out := csv.NewWriter(w)
 		_ = out.Write(csvColumns) // its error comes back from Error
