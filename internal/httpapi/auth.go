@@ -24,9 +24,9 @@ func newUserOut(u account.User) userOut {
 }
 
 type registerBody struct {
-	Name     opt[string] `json:"name" maxLength:"255" example:"Andreea Popescu"`
-	Email    opt[string] `json:"email" format:"email" example:"andreea@example.com"`
-	Password opt[string] `json:"password" minLength:"8" maxLength:"1024" doc:"Taken exactly as it is sent. Not like the name or address, not common, not only digits." example:"o parolă lungă și bună"`
+	Name     opt[string] `json:"name" required:"true" maxLength:"255" example:"Andreea Popescu"`
+	Email    opt[string] `json:"email" required:"true" format:"email" example:"andreea@example.com"`
+	Password opt[string] `json:"password" required:"true" minLength:"8" maxLength:"1024" doc:"Taken exactly as it is sent. Not like the name or address, not common, not only digits." example:"o parolă lungă și bună"`
 }
 
 // register serves POST /api/auth/register/.
@@ -45,8 +45,8 @@ func (a *API) registerUser(ctx context.Context, in *struct{ Body body[registerBo
 }
 
 type loginBody struct {
-	Email    opt[string] `json:"email" example:"andreea@example.com"`
-	Password opt[string] `json:"password" example:"o parolă lungă și bună"`
+	Email    opt[string] `json:"email" required:"true" example:"andreea@example.com"`
+	Password opt[string] `json:"password" required:"true" example:"o parolă lungă și bună"`
 }
 
 type loginOut struct {
@@ -92,7 +92,7 @@ func (a *API) token(ctx context.Context, in *struct{ Body body[loginBody] }) (*o
 }
 
 type refreshBody struct {
-	Refresh opt[string] `json:"refresh"`
+	Refresh opt[string] `json:"refresh" required:"true"`
 }
 
 // refresh serves POST /api/auth/token/refresh/.
@@ -110,7 +110,7 @@ func (a *API) refresh(ctx context.Context, in *struct{ Body body[refreshBody] })
 }
 
 type tokenBody struct {
-	Token opt[string] `json:"token"`
+	Token opt[string] `json:"token" required:"true"`
 }
 
 func (b body[T]) only(name string, value opt[string]) (string, error) {
@@ -119,8 +119,11 @@ func (b body[T]) only(name string, value opt[string]) (string, error) {
 	return v, bad.Err()
 }
 
+// emptyOut is {}.
+type emptyOut struct{}
+
 // verifyToken serves POST /api/auth/token/verify/.
-func (a *API) verifyToken(ctx context.Context, in *struct{ Body body[tokenBody] }) (*out[struct{}], error) {
+func (a *API) verifyToken(ctx context.Context, in *struct{ Body body[tokenBody] }) (*out[emptyOut], error) {
 	token, err := in.Body.only("token", in.Body.in.Token)
 	if err != nil {
 		return nil, err
@@ -128,12 +131,16 @@ func (a *API) verifyToken(ctx context.Context, in *struct{ Body body[tokenBody] 
 	if err := a.Accounts.Verify(ctx, token); err != nil {
 		return nil, err
 	}
-	return &out[struct{}]{Status: 200}, nil
+	return &out[emptyOut]{Status: 200}, nil
+}
+
+type logoutBody struct {
+	Refresh opt[string] `json:"refresh"`
 }
 
 // logout serves POST /api/auth/logout/: of the session of the refresh token,
 // or of the one that makes the request.
-func (a *API) logout(ctx context.Context, in *struct{ Body *body[refreshBody] }) (*none, error) {
+func (a *API) logout(ctx context.Context, in *struct{ Body *body[logoutBody] }) (*none, error) {
 	if in.Body != nil {
 		if err := in.Body.bad.Err(); err != nil {
 			return nil, err
@@ -194,8 +201,8 @@ func (a *API) endSession(ctx context.Context, in *struct {
 }
 
 type changePasswordBody struct {
-	CurrentPassword opt[string] `json:"current_password"`
-	NewPassword     opt[string] `json:"new_password" minLength:"8" maxLength:"1024"`
+	CurrentPassword opt[string] `json:"current_password" required:"true"`
+	NewPassword     opt[string] `json:"new_password" required:"true" minLength:"8" maxLength:"1024"`
 }
 
 // changePassword serves POST /api/auth/password/change/.
@@ -206,7 +213,7 @@ func (a *API) changePassword(ctx context.Context, in *struct{ Body body[changePa
 }
 
 type emailBody struct {
-	Email opt[string] `json:"email" example:"andreea@example.com"`
+	Email opt[string] `json:"email" required:"true" example:"andreea@example.com"`
 }
 
 type accepted struct{ Status int }
@@ -221,8 +228,8 @@ func (a *API) askReset(ctx context.Context, in *struct{ Body body[emailBody] }) 
 }
 
 type confirmResetBody struct {
-	Token       opt[string] `json:"token" doc:"From the link in the mail."`
-	NewPassword opt[string] `json:"new_password" minLength:"8" maxLength:"1024"`
+	Token       opt[string] `json:"token" required:"true" doc:"From the link in the mail."`
+	NewPassword opt[string] `json:"new_password" required:"true" minLength:"8" maxLength:"1024"`
 }
 
 // confirmReset serves POST /api/auth/password/reset/confirm/.

@@ -98,7 +98,36 @@ type body[T any] struct {
 type readOnly interface{ readOnlyFields() []string }
 
 // Schema describes the body as T is described.
-func (body[T]) Schema(r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
+func (body[T]) Schema(r huma.Registry) *huma.Schema { return bodySchema(r, reflect.TypeFor[T]()) }
+
+// bodySchema describes an object that clients send. Its fields may be left out
+// but for those that are tagged as required (by POST and PUT: see patchSchema).
+func bodySchema(r huma.Registry, t reflect.Type) *huma.Schema {
+	ref := r.Schema(t, true, "")
+	s := r.SchemaFromRef(ref.Ref)
+	s.Required = nil
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Tag.Get("required") == "true" {
+			s.Required = append(s.Required, f.Tag.Get("json"))
+		}
+	}
+	return ref
+}
+
+// patchSchema is the same object where no field is required.
+func patchSchema(r huma.Registry, ref *huma.Schema) *huma.Schema {
+	whole := r.SchemaFromRef(ref.Ref)
+	if len(whole.Required) == 0 {
+		return ref
+	}
+	name := strings.TrimPrefix(ref.Ref, schemaPrefix) + "Patch"
+	part := *whole
+	part.Required = nil
+	r.Map()[name] = &part
+	return &huma.Schema{Ref: schemaPrefix + name}
+}
+
+const schemaPrefix = "#/components/schemas/"
 
 // UnmarshalJSON decodes the fields; it never fails, see bad.
 func (b *body[T]) UnmarshalJSON(raw []byte) error {
@@ -229,7 +258,7 @@ func valueSchema[T any](r huma.Registry) *huma.Schema {
 	case fixed.Amount: // a number or a numeric string
 		return &huma.Schema{OneOf: []*huma.Schema{{Type: "string", Pattern: `^[0-9]{1,8}(\.[0-9]{1,2})?$`}, {Type: "number", Minimum: new(float64)}}, Examples: []any{"1234.50"}}
 	case []itemBody:
-		return &huma.Schema{Type: "array", Items: r.Schema(reflect.TypeFor[itemBody](), true, ""), MaxItems: new(earnings.MaxItems)}
+		return &huma.Schema{Type: "array", Items: bodySchema(r, reflect.TypeFor[itemBody]()), MaxItems: new(earnings.MaxItems)}
 	}
 	s := huma.SchemaFromType(r, reflect.TypeFor[T]())
 	s.Format, s.Nullable = strings.TrimPrefix(s.Format, "int64"), false

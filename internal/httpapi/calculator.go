@@ -53,15 +53,15 @@ func newEntryOut(e earnings.Entry) entryOut {
 }
 
 type itemBody struct {
-	Category opt[string]       `json:"category" enum:"fuel,car_rent,meals,wash,toll,parking,phone,insurance,repair,tax,other" doc:"Required." example:"fuel"`
-	Amount   opt[fixed.Amount] `json:"amount" doc:"Required."`
+	Category opt[string]       `json:"category" required:"true" enum:"fuel,car_rent,meals,wash,toll,parking,phone,insurance,repair,tax,other" example:"fuel"`
+	Amount   opt[fixed.Amount] `json:"amount" required:"true"`
 	Note     opt[string]       `json:"note" maxLength:"255" example:"Petrom"`
 }
 
 type entryBody struct {
 	Date         opt[calendar.Day]   `json:"date" doc:"The day worked; today in the user's time zone by default."`
 	Platform     opt[string]         `json:"platform" maxLength:"255" example:"Uber"`
-	AppIncome    opt[fixed.Amount]   `json:"app_income" doc:"Required."`
+	AppIncome    opt[fixed.Amount]   `json:"app_income" required:"true"`
 	Tips         opt[fixed.Amount]   `json:"tips"`
 	Commission   opt[fixed.Amount]   `json:"commission" doc:"Percent of app_income, 0 to 100."`
 	Expenses     opt[fixed.Amount]   `json:"expenses" doc:"Replaced by the sum of expense_items, when they are given."`

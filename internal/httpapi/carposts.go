@@ -94,8 +94,8 @@ func newCarPostOut(p listing.Post) carPostOut {
 }
 
 type carPostBody struct {
-	Make             opt[string]         `json:"make" minLength:"1" maxLength:"255" doc:"Required." example:"Škoda"`
-	Model            opt[string]         `json:"model" minLength:"1" maxLength:"255" doc:"Required." example:"Octavia"`
+	Make             opt[string]         `json:"make" required:"true" minLength:"1" maxLength:"255" example:"Škoda"`
+	Model            opt[string]         `json:"model" required:"true" minLength:"1" maxLength:"255" example:"Octavia"`
 	Version          opt[string]         `json:"version" maxLength:"255" example:"2.0 TDI Style"`
 	Engine           opt[string]         `json:"engine" maxLength:"255" example:"2.0 TDI"`
 	Fuel             opt[string]         `json:"fuel" maxLength:"255" example:"diesel"`
@@ -106,7 +106,7 @@ type carPostBody struct {
 	Location         opt[string]         `json:"location" maxLength:"255" example:"București"`
 	Contact          opt[string]         `json:"contact" maxLength:"255" example:"0700 000 000"`
 	Description      opt[string]         `json:"description" maxLength:"5000"`
-	Year             maybe[int]          `json:"year" minimum:"1950" doc:"Required for new posts; up to next year." example:"2021"`
+	Year             maybe[int]          `json:"year" required:"true" minimum:"1950" doc:"Up to next year." example:"2021"`
 	Gears            maybe[int]          `json:"gears" minimum:"1" maximum:"20" example:"7"`
 	Seats            maybe[int]          `json:"seats" minimum:"1" maximum:"60" example:"5"`
 	Doors            maybe[int]          `json:"doors" minimum:"0" maximum:"10" example:"5"`
@@ -114,9 +114,9 @@ type carPostBody struct {
 	PowerHP          maybe[int]          `json:"power_hp" minimum:"1" maximum:"5000" example:"150"`
 	Consumption      maybe[fixed.Amount] `json:"consumption" doc:"Litres (or kWh) per 100 km."`
 	Offer            opt[string]         `json:"offer" enum:"rent,sale" doc:"rent by default." example:"rent"`
-	Price            maybe[fixed.Amount] `json:"price" doc:"Required for new posts."`
+	Price            maybe[fixed.Amount] `json:"price" required:"true"`
 	Currency         opt[string]         `json:"currency" doc:"ISO 4217, EUR by default." example:"EUR"`
-	PricePeriod      maybe[string]       `json:"price_period" doc:"One of day, week, month, total. Required for new posts." example:"week"`
+	PricePeriod      maybe[string]       `json:"price_period" required:"true" doc:"One of day, week, month, total." example:"week"`
 	Status           opt[string]         `json:"status" enum:"draft,active,paused,closed" doc:"active by default." example:"active"`
 }
 
@@ -399,7 +399,7 @@ func (a *API) removeFavorite(ctx context.Context, in *ObjectID) (*none, error) {
 }
 
 type reportBody struct {
-	Reason opt[string] `json:"reason" minLength:"1" maxLength:"255" doc:"In a few words." example:"fraud"`
+	Reason opt[string] `json:"reason" required:"true" minLength:"1" maxLength:"255" doc:"In a few words." example:"fraud"`
 	Text   opt[string] `json:"text" maxLength:"5000" example:"Cere avans și nu mai răspunde."`
 }
 

@@ -13,14 +13,18 @@ func (a *API) finishDescription() {
 	for _, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if op != nil {
-				finishOperation(op)
+				finishOperation(doc.Components.Schemas, op)
 			}
 		}
 	}
 	a.described = a.Description()
 }
 
-func finishOperation(op *huma.Operation) {
+func finishOperation(r huma.Registry, op *huma.Operation) {
+	if op.Method == http.MethodPatch {
+		media := op.RequestBody.Content[jsonType]
+		media.Schema = patchSchema(r, media.Schema)
+	}
 	if op.Metadata[metaCreates] == true {
 		op.Parameters = append(op.Parameters, &huma.Param{
 			Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: "string", MaxLength: new(255), MinLength: new(1)},
@@ -47,6 +51,8 @@ func finishOperation(op *huma.Operation) {
 	switch op.OperationID {
 	case "register":
 		op.Responses["202"] = &huma.Response{Description: "Accepted; nothing is said about the address (where addresses must be confirmed first)."}
+	case "import-entries":
+		op.RequestBody.Content[csvType].Schema = &huma.Schema{Type: "string", Examples: []any{"date,platform,app_income\n2026-05-04,Uber,420.00\n"}}
 	case "export-entries":
 		op.Responses["200"] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{csvType: {Schema: &huma.Schema{Type: "string"}}}}
 	case "export-user":

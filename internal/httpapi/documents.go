@@ -48,7 +48,7 @@ func newDocumentOut(d document.Document, today calendar.Day) documentOut {
 }
 
 type documentBody struct {
-	Type        opt[string]         `json:"type" enum:"driving_license,registration,insurance,inspection,taxi_permit,badge,medical,criminal_record,contract,other" doc:"Required." example:"insurance"`
+	Type        opt[string]         `json:"type" required:"true" enum:"driving_license,registration,insurance,inspection,taxi_permit,badge,medical,criminal_record,contract,other" example:"insurance"`
 	Title       opt[string]         `json:"title" maxLength:"255" example:"RCA"`
 	Number      opt[string]         `json:"number" maxLength:"255"`
 	Issuer      opt[string]         `json:"issuer" maxLength:"255" example:"Groupama"`

@@ -103,7 +103,7 @@ func New(o Options) *API {
 		panic(err)
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), cursorKey: key, exports: make(chan struct{}, o.Exports)}
-	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[fixed.Amount](), reflect.TypeFor[amountSchema]())
 	registry.RegisterTypeAlias(reflect.TypeFor[calendar.Day](), reflect.TypeFor[daySchema]())
 	huma.NewErrorWithContext = humaError // the library has no other place to say so
@@ -143,11 +143,6 @@ var jsonFormat = huma.Format{
 		return e.Encode(v)
 	},
 	Unmarshal: json.Unmarshal,
-}
-
-// schemaName names the types of the description: carPostBody is CarPostBody.
-func schemaName(t reflect.Type, hint string) string {
-	return huma.DefaultSchemaNamer(t, hint)
 }
 
 // Description is the OpenAPI document as JSON.

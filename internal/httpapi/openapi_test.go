@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,6 +43,19 @@ func TestOpenAPI_Complete(t *testing.T) {
 	doc := httpapi.New(httpapi.Options{}).OpenAPI()
 	if doc.OpenAPI != "3.1.0" {
 		t.Errorf("openapi = %q, want 3.1.0", doc.OpenAPI)
+	}
+	for name := range doc.Components.Schemas.Map() {
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			t.Errorf("schema %q has a name that descriptions may not have", name)
+		}
+	}
+	for name, want := range map[string]string{
+		"CarPostBody": "[make model year price price_period]", "CarPostBodyPatch": "[]", "EntryBody": "[app_income]", "ItemBody": "[category amount]",
+		"DocumentBodyPatch": "[]", "SettingsBody": "[]", "RegisterBody": "[name email password]", "LogoutBody": "[]",
+	} {
+		if got := fmt.Sprint(doc.Components.Schemas.Map()[name].Required); got != want {
+			t.Errorf("%s requires %s, want %s", name, got, want)
+		}
 	}
 	for path, item := range doc.Paths {
 		for method, op := range map[string]any{"get": item.Get, "post": item.Post, "put": item.Put, "patch": item.Patch, "delete": item.Delete} {

@@ -16,8 +16,8 @@ func (a *API) user(ctx context.Context, _ *struct{}) (*out[userOut], error) {
 }
 
 type userBody struct {
-	Name            opt[string] `json:"name" maxLength:"255" example:"Andreea Popescu"`
-	Email           opt[string] `json:"email" doc:"Counts once the link in a mail to it is followed. Needs current_password." example:"andreea@example.com"`
+	Name            opt[string] `json:"name" required:"true" maxLength:"255" example:"Andreea Popescu"`
+	Email           opt[string] `json:"email" required:"true" doc:"Counts once the link in a mail to it is followed. Needs current_password." example:"andreea@example.com"`
 	Password        opt[string] `json:"password" minLength:"8" maxLength:"1024" doc:"A new password. Needs current_password, and ends the other sessions."`
 	CurrentPassword opt[string] `json:"current_password"`
 }
