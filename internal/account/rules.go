@@ -149,7 +149,14 @@ func Mailbox(s string) (address, key string, ok bool) {
 		}
 	}
 	domain, err := idna.Lookup.ToASCII(domain)
+	// What ToASCII makes of broken text it would not take itself.
+	if again, err := idna.Lookup.ToASCII(domain); err != nil || again != domain {
+		return "", "", false
+	}
 	if err != nil || len(domain) > 253 || len(local)+1+len(domain) > 254 || !strings.Contains(domain, ".") || strings.HasSuffix(domain, ".") {
+		return "", "", false
+	}
+	if top := domain[strings.LastIndexByte(domain, '.')+1:]; strings.Trim(top, "0123456789") == "" { // an IP address
 		return "", "", false
 	}
 	for label := range strings.SplitSeq(domain, ".") {

@@ -166,13 +166,14 @@ func (s *Service) SendReminders(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	for i, id := range ids {
-		// One that was deleted meanwhile has nothing to remind of.
-		if err := s.store.Remind(ctx, id, s.decide); err != nil && !errors.Is(err, ErrNotFound) {
-			return i, err
+	for _, id := range ids {
+		// One that was deleted meanwhile has nothing to remind of, and one that
+		// fails must not hold up the others.
+		if one := s.store.Remind(ctx, id, s.decide); one != nil && !errors.Is(one, ErrNotFound) {
+			err = errors.Join(err, one)
 		}
 	}
-	return len(ids), nil
+	return len(ids), err
 }
 
 func (s *Service) decide(r Reminder) Verdict {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -99,6 +100,7 @@ func NewRunner(o Options) (*Runner, error) {
 		RescueStuckJobsAfter: rescueAfter,
 		SoftStopTimeout:      o.SoftStop,
 		ErrorHandler:         failures{o.Log},
+		Middleware:           []rivertype.Middleware{river.WorkerMiddlewareFunc(failures{o.Log}.guard)},
 		// River tells of its every step; only what needs a person is told here.
 		Logger: slog.New(leveled{o.Log.Handler(), slog.LevelWarn}),
 		PeriodicJobs: []*river.PeriodicJob{
@@ -192,6 +194,18 @@ func (f failures) HandleError(ctx context.Context, job *rivertype.JobRow, err er
 func (f failures) HandlePanic(ctx context.Context, job *rivertype.JobRow, panicked any, trace string) *river.ErrorHandlerResult {
 	f.log.ErrorContext(ctx, "job panicked", "job", job.Kind, "id", job.ID, "attempt", job.Attempt, "panic", fmt.Sprintf("%T", panicked), "stack", trace)
 	return nil
+}
+
+// guard ends a panic before River sees it: River would keep the value, which may
+// hold anything, in its log and in the row of the job (promise P4).
+func (f failures) guard(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.HandlePanic(ctx, job, p, string(debug.Stack()))
+			err = fmt.Errorf("panic of type %T", p)
+		}
+	}()
+	return work(ctx)
 }
 
 // remindDocuments queues the reminder mails that have come due.

@@ -61,6 +61,9 @@ func (s *Store) CreateUser(ctx context.Context, by account.Actor, u account.User
 				return err
 			}
 		}
+		if by.ID == 0 && !by.Manages { // whoever registers acts for the account it makes
+			by.ID = u.ID
+		}
 		return tx.record(ctx, by, actCreate, objectUser, u.ID, u.ID, nil, u, u.CreatedAt)
 	})
 	if err != nil {

@@ -339,7 +339,7 @@ func (s *Store) DaySums(ctx context.Context, owner int64, f earnings.Filter) ([]
 		var d earnings.DaySums
 		err := r.Scan(append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)...)
 		return d, err
-	}, `SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`, q.args...)
+	}, `SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`+s.dialect.collateC, q.args...)
 }
 
 // CategorySums sums up the expense items by category, the largest first.

@@ -3,48 +3,48 @@
 -- People. An imported person may be without an address; a mailbox belongs to
 -- one account, whatever the case of its letters.
 CREATE TABLE account (
-    id                INTEGER     PRIMARY KEY AUTOINCREMENT,
-    name              TEXT        NOT NULL,
+    id                INTEGER   PRIMARY KEY AUTOINCREMENT,
+    name              TEXT      NOT NULL,
     email             TEXT,
-    email_key         TEXT        UNIQUE,
-    password_hash     TEXT        NOT NULL,
-    email_verified_at TIMESTAMP  ,
-    is_active         BOOLEAN     NOT NULL DEFAULT TRUE,
-    is_staff          BOOLEAN     NOT NULL DEFAULT FALSE,
-    is_superuser      BOOLEAN     NOT NULL DEFAULT FALSE,
-    last_login_at     TIMESTAMP  ,
-    created_at        TIMESTAMP   NOT NULL,
-    updated_at        TIMESTAMP   NOT NULL,
-    version           INTEGER      NOT NULL DEFAULT 1
+    email_key         TEXT      UNIQUE,
+    password_hash     TEXT      NOT NULL,
+    email_verified_at TIMESTAMP,
+    is_active         BOOLEAN   NOT NULL DEFAULT TRUE,
+    is_staff          BOOLEAN   NOT NULL DEFAULT FALSE,
+    is_superuser      BOOLEAN   NOT NULL DEFAULT FALSE,
+    last_login_at     TIMESTAMP,
+    created_at        TIMESTAMP NOT NULL,
+    updated_at        TIMESTAMP NOT NULL,
+    version           INTEGER   NOT NULL DEFAULT 1
 );
 CREATE INDEX account_created ON account (created_at);
 
 CREATE TABLE settings (
-    account_id         INTEGER      PRIMARY KEY REFERENCES account (id) ON DELETE CASCADE,
-    theme              TEXT        NOT NULL,
-    language           TEXT        NOT NULL,
-    currency           TEXT        NOT NULL,
-    time_zone          TEXT        NOT NULL,
-    distance_unit      TEXT        NOT NULL,
+    account_id         INTEGER   PRIMARY KEY REFERENCES account (id) ON DELETE CASCADE,
+    theme              TEXT      NOT NULL,
+    language           TEXT      NOT NULL,
+    currency           TEXT      NOT NULL,
+    time_zone          TEXT      NOT NULL,
+    distance_unit      TEXT      NOT NULL,
     default_commission INTEGER,
     weekly_goal        INTEGER,
-    email_reminders    BOOLEAN     NOT NULL,
-    updated_at         TIMESTAMP   NOT NULL,
-    version            INTEGER      NOT NULL DEFAULT 1
+    email_reminders    BOOLEAN   NOT NULL,
+    updated_at         TIMESTAMP NOT NULL,
+    version            INTEGER   NOT NULL DEFAULT 1
 );
 
 -- One sign-in on one device; kind is the door it was made for.
 CREATE TABLE session (
-    id           INTEGER     PRIMARY KEY AUTOINCREMENT,
-    account_id   INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    kind         TEXT        NOT NULL,
-    device       TEXT        NOT NULL,
-    address      TEXT        NOT NULL,
-    created_at   TIMESTAMP   NOT NULL,
-    last_used_at TIMESTAMP   NOT NULL,
-    idle_until   TIMESTAMP   NOT NULL,
-    expires_at   TIMESTAMP   NOT NULL,
-    ended_at     TIMESTAMP  
+    id           INTEGER   PRIMARY KEY AUTOINCREMENT,
+    account_id   INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    kind         TEXT      NOT NULL,
+    device       TEXT      NOT NULL,
+    address      TEXT      NOT NULL,
+    created_at   TIMESTAMP NOT NULL,
+    last_used_at TIMESTAMP NOT NULL,
+    idle_until   TIMESTAMP NOT NULL,
+    expires_at   TIMESTAMP NOT NULL,
+    ended_at     TIMESTAMP
 );
 CREATE INDEX session_account ON session (account_id);
 CREATE INDEX session_expires ON session (expires_at);
@@ -52,50 +52,50 @@ CREATE INDEX session_expires ON session (expires_at);
 -- Every refresh token that a session has had, as hashes, so that an old one is
 -- known when it comes again.
 CREATE TABLE refresh_token (
-    hash       BLOB        NOT NULL PRIMARY KEY,
-    session_id INTEGER      NOT NULL REFERENCES session (id) ON DELETE CASCADE,
-    created_at TIMESTAMP   NOT NULL,
-    rotated_at TIMESTAMP  ,
+    hash       BLOB      NOT NULL PRIMARY KEY,
+    session_id INTEGER   NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    created_at TIMESTAMP NOT NULL,
+    rotated_at TIMESTAMP,
     successor  BLOB
 );
 CREATE INDEX refresh_token_session ON refresh_token (session_id);
 
 -- Secrets of links in mails, as hashes.
 CREATE TABLE mailed_token (
-    hash       BLOB        NOT NULL PRIMARY KEY,
-    account_id INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    purpose    TEXT        NOT NULL,
-    address    TEXT        NOT NULL,
-    created_at TIMESTAMP   NOT NULL,
-    expires_at TIMESTAMP   NOT NULL
+    hash       BLOB      NOT NULL PRIMARY KEY,
+    account_id INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    purpose    TEXT      NOT NULL,
+    address    TEXT      NOT NULL,
+    created_at TIMESTAMP NOT NULL,
+    expires_at TIMESTAMP NOT NULL
 );
 CREATE INDEX mailed_token_account ON mailed_token (account_id);
 CREATE INDEX mailed_token_expires ON mailed_token (expires_at);
 
 -- Counters of guesses and other limited acts; key is a hash.
 CREATE TABLE attempt (
-    key   TEXT        NOT NULL PRIMARY KEY,
-    n     INTEGER      NOT NULL,
-    until TIMESTAMP   NOT NULL
+    key   TEXT      NOT NULL PRIMARY KEY,
+    n     INTEGER   NOT NULL,
+    until TIMESTAMP NOT NULL
 );
 CREATE INDEX attempt_until ON attempt (until);
 
 -- The outbox.
 CREATE TABLE mail (
-    id          INTEGER     PRIMARY KEY AUTOINCREMENT,
-    kind        TEXT        NOT NULL,
-    account_id  INTEGER      REFERENCES account (id) ON DELETE CASCADE,
-    address     TEXT        NOT NULL,
-    address_key TEXT        NOT NULL,
-    name        TEXT        NOT NULL DEFAULT '',
-    language    TEXT        NOT NULL DEFAULT '',
+    id          INTEGER   PRIMARY KEY AUTOINCREMENT,
+    kind        TEXT      NOT NULL,
+    account_id  INTEGER   REFERENCES account (id) ON DELETE CASCADE,
+    address     TEXT      NOT NULL,
+    address_key TEXT      NOT NULL,
+    name        TEXT      NOT NULL DEFAULT '',
+    language    TEXT      NOT NULL DEFAULT '',
     document_id INTEGER,
     days_left   INTEGER,
-    other       TEXT        NOT NULL DEFAULT '',
-    state       TEXT        NOT NULL,
-    problem     TEXT        NOT NULL DEFAULT '',
-    created_at  TIMESTAMP   NOT NULL,
-    settled_at  TIMESTAMP  
+    other       TEXT      NOT NULL DEFAULT '',
+    state       TEXT      NOT NULL,
+    problem     TEXT      NOT NULL DEFAULT '',
+    created_at  TIMESTAMP NOT NULL,
+    settled_at  TIMESTAMP
 );
 CREATE INDEX mail_account ON mail (account_id);
 CREATE INDEX mail_address ON mail (address_key, created_at);
@@ -104,14 +104,14 @@ CREATE INDEX mail_created ON mail (created_at);
 -- Who changed what, when, from where. Not tied by keys: it outlives what it
 -- tells of. Erasing an account empties changes and address.
 CREATE TABLE history (
-    id          INTEGER     PRIMARY KEY AUTOINCREMENT,
-    at          TIMESTAMP   NOT NULL,
+    id          INTEGER   PRIMARY KEY AUTOINCREMENT,
+    at          TIMESTAMP NOT NULL,
     actor_id    INTEGER,
-    source      TEXT        NOT NULL,
+    source      TEXT      NOT NULL,
     address     TEXT,
-    action      TEXT        NOT NULL,
-    object_type TEXT        NOT NULL,
-    object_id   INTEGER      NOT NULL,
+    action      TEXT      NOT NULL,
+    object_type TEXT      NOT NULL,
+    object_id   INTEGER   NOT NULL,
     owner_id    INTEGER,
     changes     TEXT
 );
@@ -122,22 +122,22 @@ CREATE INDEX history_at ON history (at);
 
 -- Accounts that were erased: applied again after a restore.
 CREATE TABLE erased_account (
-    account_id INTEGER      PRIMARY KEY,
-    at         TIMESTAMP   NOT NULL
+    account_id INTEGER   PRIMARY KEY,
+    at         TIMESTAMP NOT NULL
 );
 
 -- Creations under an idempotency key, written with what they created.
 CREATE TABLE idempotency (
-    account_id   INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    route        TEXT        NOT NULL,
-    key          TEXT        NOT NULL,
-    request_hash TEXT        NOT NULL,
-    object_id    INTEGER      NOT NULL,
+    account_id   INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    route        TEXT      NOT NULL,
+    key          TEXT      NOT NULL,
+    request_hash TEXT      NOT NULL,
+    object_id    INTEGER   NOT NULL,
     status       INTEGER,
     location     TEXT,
     etag         TEXT,
     body         BLOB,
-    created_at   TIMESTAMP   NOT NULL,
+    created_at   TIMESTAMP NOT NULL,
     PRIMARY KEY (account_id, route, key)
 );
 CREATE INDEX idempotency_created ON idempotency (created_at);
@@ -145,20 +145,20 @@ CREATE INDEX idempotency_created ON idempotency (created_at);
 -- Car posts. Years, prices and periods may be missing on posts moved from the
 -- older database. Columns named _key hold the folded text that is compared.
 CREATE TABLE car_post (
-    id                INTEGER     PRIMARY KEY AUTOINCREMENT,
-    owner_id          INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    make              TEXT        NOT NULL,
-    model             TEXT        NOT NULL,
-    version           TEXT        NOT NULL,
-    engine            TEXT        NOT NULL,
-    fuel              TEXT        NOT NULL,
-    body              TEXT        NOT NULL,
-    transmission      TEXT        NOT NULL,
-    color             TEXT        NOT NULL,
-    emission_standard TEXT        NOT NULL,
-    location          TEXT        NOT NULL,
-    contact           TEXT        NOT NULL,
-    description       TEXT        NOT NULL,
+    id                INTEGER   PRIMARY KEY AUTOINCREMENT,
+    owner_id          INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    make              TEXT      NOT NULL,
+    model             TEXT      NOT NULL,
+    version           TEXT      NOT NULL,
+    engine            TEXT      NOT NULL,
+    fuel              TEXT      NOT NULL,
+    body              TEXT      NOT NULL,
+    transmission      TEXT      NOT NULL,
+    color             TEXT      NOT NULL,
+    emission_standard TEXT      NOT NULL,
+    location          TEXT      NOT NULL,
+    contact           TEXT      NOT NULL,
+    description       TEXT      NOT NULL,
     year              INTEGER,
     gears             INTEGER,
     seats             INTEGER,
@@ -166,23 +166,23 @@ CREATE TABLE car_post (
     mileage_km        INTEGER,
     power_hp          INTEGER,
     consumption       INTEGER,
-    offer             TEXT        NOT NULL,
+    offer             TEXT      NOT NULL,
     price             INTEGER,
-    currency          TEXT        NOT NULL,
+    currency          TEXT      NOT NULL,
     price_period      TEXT,
-    status            TEXT        NOT NULL,
-    moderated_at      TIMESTAMP  ,
+    status            TEXT      NOT NULL,
+    moderated_at      TIMESTAMP,
     moderation_reason TEXT,
-    created_at        TIMESTAMP   NOT NULL,
-    updated_at        TIMESTAMP   NOT NULL,
-    revision          INTEGER      NOT NULL DEFAULT 1,
-    make_key          TEXT        NOT NULL,
-    model_key         TEXT        NOT NULL,
-    fuel_key          TEXT        NOT NULL,
-    body_key          TEXT        NOT NULL,
-    transmission_key  TEXT        NOT NULL,
-    location_key      TEXT        NOT NULL,
-    search            TEXT        NOT NULL
+    created_at        TIMESTAMP NOT NULL,
+    updated_at        TIMESTAMP NOT NULL,
+    revision          INTEGER   NOT NULL DEFAULT 1,
+    make_key          TEXT      NOT NULL,
+    model_key         TEXT      NOT NULL,
+    fuel_key          TEXT      NOT NULL,
+    body_key          TEXT      NOT NULL,
+    transmission_key  TEXT      NOT NULL,
+    location_key      TEXT      NOT NULL,
+    search            TEXT      NOT NULL
 );
 CREATE INDEX car_post_owner ON car_post (owner_id, created_at);
 CREATE INDEX car_post_created ON car_post (created_at, id);
@@ -194,6 +194,8 @@ CREATE INDEX car_post_make ON car_post (make_key, model_key);
 CREATE VIRTUAL TABLE car_post_search USING fts5 (
     search, content = 'car_post', content_rowid = 'id', tokenize = 'ascii'
 );
+-- What is deleted is gone from the index at once, too.
+INSERT INTO car_post_search (car_post_search, rank) VALUES ('secure-delete', 1);
 -- +goose StatementBegin
 CREATE TRIGGER car_post_search_insert AFTER INSERT ON car_post BEGIN
     INSERT INTO car_post_search (rowid, search) VALUES (new.id, new.search);
@@ -212,21 +214,21 @@ END;
 -- +goose StatementEnd
 
 CREATE TABLE favorite (
-    account_id INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    post_id    INTEGER      NOT NULL REFERENCES car_post (id) ON DELETE CASCADE,
-    created_at TIMESTAMP   NOT NULL,
+    account_id INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    post_id    INTEGER   NOT NULL REFERENCES car_post (id) ON DELETE CASCADE,
+    created_at TIMESTAMP NOT NULL,
     PRIMARY KEY (account_id, post_id)
 );
 CREATE INDEX favorite_post ON favorite (post_id);
 
 CREATE TABLE report (
-    id          INTEGER     PRIMARY KEY AUTOINCREMENT,
-    post_id     INTEGER      NOT NULL REFERENCES car_post (id) ON DELETE CASCADE,
-    account_id  INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    reason      TEXT        NOT NULL,
-    text        TEXT        NOT NULL,
-    created_at  TIMESTAMP   NOT NULL,
-    resolved_at TIMESTAMP  ,
+    id          INTEGER   PRIMARY KEY AUTOINCREMENT,
+    post_id     INTEGER   NOT NULL REFERENCES car_post (id) ON DELETE CASCADE,
+    account_id  INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    reason      TEXT      NOT NULL,
+    text        TEXT      NOT NULL,
+    created_at  TIMESTAMP NOT NULL,
+    resolved_at TIMESTAMP,
     resolved_by INTEGER,
     UNIQUE (post_id, account_id)
 );
@@ -235,25 +237,25 @@ CREATE INDEX report_account ON report (account_id);
 -- What drivers made and spent. Sums may be negative on entries moved from the
 -- older database; legacy_earnings is the older client's own total.
 CREATE TABLE entry (
-    id              INTEGER     PRIMARY KEY AUTOINCREMENT,
-    owner_id        INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    date            DATE        NOT NULL,
-    platform        TEXT        NOT NULL,
-    platform_key    TEXT        NOT NULL,
-    app_income      INTEGER      NOT NULL,
-    tips            INTEGER      NOT NULL,
-    commission      INTEGER      NOT NULL,
-    expenses        INTEGER      NOT NULL,
+    id              INTEGER   PRIMARY KEY AUTOINCREMENT,
+    owner_id        INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    date            DATE      NOT NULL,
+    platform        TEXT      NOT NULL,
+    platform_key    TEXT      NOT NULL,
+    app_income      INTEGER   NOT NULL,
+    tips            INTEGER   NOT NULL,
+    commission      INTEGER   NOT NULL,
+    expenses        INTEGER   NOT NULL,
     hours           INTEGER,
     distance_km     INTEGER,
     trips           INTEGER,
-    currency        TEXT        NOT NULL,
-    note            TEXT        NOT NULL,
-    earnings        INTEGER      NOT NULL,
+    currency        TEXT      NOT NULL,
+    note            TEXT      NOT NULL,
+    earnings        INTEGER   NOT NULL,
     legacy_earnings INTEGER,
-    created_at      TIMESTAMP   NOT NULL,
-    updated_at      TIMESTAMP   NOT NULL,
-    revision        INTEGER      NOT NULL DEFAULT 1
+    created_at      TIMESTAMP NOT NULL,
+    updated_at      TIMESTAMP NOT NULL,
+    revision        INTEGER   NOT NULL DEFAULT 1
 );
 CREATE INDEX entry_owner_date ON entry (owner_id, date, id);
 CREATE INDEX entry_created ON entry (created_at);
@@ -261,63 +263,63 @@ CREATE INDEX entry_created ON entry (created_at);
 CREATE TABLE expense_item (
     entry_id INTEGER NOT NULL REFERENCES entry (id) ON DELETE CASCADE,
     position INTEGER NOT NULL,
-    category TEXT   NOT NULL,
+    category TEXT    NOT NULL,
     amount   INTEGER NOT NULL,
-    note     TEXT   NOT NULL,
+    note     TEXT    NOT NULL,
     PRIMARY KEY (entry_id, position)
 );
 
 CREATE TABLE document (
-    id               INTEGER     PRIMARY KEY AUTOINCREMENT,
-    owner_id         INTEGER      NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-    type             TEXT        NOT NULL,
-    title            TEXT        NOT NULL,
-    number           TEXT        NOT NULL,
-    issuer           TEXT        NOT NULL,
+    id               INTEGER   PRIMARY KEY AUTOINCREMENT,
+    owner_id         INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    type             TEXT      NOT NULL,
+    title            TEXT      NOT NULL,
+    number           TEXT      NOT NULL,
+    issuer           TEXT      NOT NULL,
     issued_on        date,
     expires_on       date,
-    description      TEXT        NOT NULL,
-    remind_days      TEXT        NOT NULL,
-    next_reminder_at TIMESTAMP  ,
-    created_at       TIMESTAMP   NOT NULL,
-    updated_at       TIMESTAMP   NOT NULL,
-    revision         INTEGER      NOT NULL DEFAULT 1
+    description      TEXT      NOT NULL,
+    remind_days      TEXT      NOT NULL,
+    next_reminder_at TIMESTAMP,
+    created_at       TIMESTAMP NOT NULL,
+    updated_at       TIMESTAMP NOT NULL,
+    revision         INTEGER   NOT NULL DEFAULT 1
 );
 CREATE INDEX document_owner ON document (owner_id, expires_on, id);
 CREATE INDEX document_reminder_due ON document (next_reminder_at);
 
 -- The lead times that are done with, for one expiry of a document.
 CREATE TABLE document_reminder (
-    document_id INTEGER      NOT NULL REFERENCES document (id) ON DELETE CASCADE,
-    expires_on  DATE        NOT NULL,
-    lead        INTEGER      NOT NULL,
-    at          TIMESTAMP   NOT NULL,
+    document_id INTEGER   NOT NULL REFERENCES document (id) ON DELETE CASCADE,
+    expires_on  DATE      NOT NULL,
+    lead        INTEGER   NOT NULL,
+    at          TIMESTAMP NOT NULL,
     PRIMARY KEY (document_id, expires_on, lead)
 );
 
 -- Photos of posts and files of documents, from the permit to upload on. The
 -- rows of objects still to be removed outlive what they belonged to.
 CREATE TABLE upload (
-    id            INTEGER     PRIMARY KEY AUTOINCREMENT,
-    owner_id      INTEGER      REFERENCES account (id) ON DELETE SET NULL,
-    post_id       INTEGER      REFERENCES car_post (id) ON DELETE SET NULL,
-    document_id   INTEGER      REFERENCES document (id) ON DELETE SET NULL,
-    state         TEXT        NOT NULL,
-    position      INTEGER      NOT NULL DEFAULT 0,
-    upload_key    TEXT        UNIQUE,
-    object_key    TEXT        UNIQUE,
-    small_key     TEXT,
-    medium_key    TEXT,
-    file_name     TEXT        NOT NULL,
-    content_type  TEXT        NOT NULL,
-    size          INTEGER      NOT NULL,
-    width         INTEGER,
-    height        INTEGER,
-    problem       TEXT        NOT NULL DEFAULT '',
-    legacy        BOOLEAN     NOT NULL DEFAULT FALSE,
-    created_at    TIMESTAMP   NOT NULL,
-    completed_at  TIMESTAMP  ,
-    updated_at    TIMESTAMP   NOT NULL
+    id           INTEGER   PRIMARY KEY AUTOINCREMENT,
+    owner_id     INTEGER   REFERENCES account (id) ON DELETE SET NULL,
+    post_id      INTEGER   REFERENCES car_post (id) ON DELETE SET NULL,
+    document_id  INTEGER   REFERENCES document (id) ON DELETE SET NULL,
+    state        TEXT      NOT NULL,
+    position     INTEGER   NOT NULL DEFAULT 0,
+    upload_key   TEXT      UNIQUE,
+    object_key   TEXT      UNIQUE,
+    small_key    TEXT,
+    medium_key   TEXT,
+    file_name    TEXT      NOT NULL,
+    content_type TEXT      NOT NULL,
+    size         INTEGER   NOT NULL,
+    width        INTEGER,
+    height       INTEGER,
+    problem      TEXT      NOT NULL DEFAULT '',
+    legacy       BOOLEAN   NOT NULL DEFAULT FALSE,
+    created_at   TIMESTAMP NOT NULL,
+    completed_at TIMESTAMP,
+    updated_at   TIMESTAMP NOT NULL
 );
 CREATE INDEX upload_owner ON upload (owner_id);
 CREATE INDEX upload_post ON upload (post_id, position);
@@ -326,17 +328,17 @@ CREATE INDEX upload_state ON upload (state, created_at);
 
 -- Operators' groups and what each may do with a kind of thing.
 CREATE TABLE staff_group (
-    id         INTEGER     PRIMARY KEY AUTOINCREMENT,
-    name       TEXT        NOT NULL UNIQUE,
-    created_at TIMESTAMP   NOT NULL,
-    updated_at TIMESTAMP   NOT NULL,
-    version    INTEGER      NOT NULL DEFAULT 1
+    id         INTEGER   PRIMARY KEY AUTOINCREMENT,
+    name       TEXT      NOT NULL UNIQUE,
+    created_at TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP NOT NULL,
+    version    INTEGER   NOT NULL DEFAULT 1
 );
 
 CREATE TABLE staff_group_permission (
     group_id INTEGER NOT NULL REFERENCES staff_group (id) ON DELETE CASCADE,
-    resource TEXT   NOT NULL,
-    action   TEXT   NOT NULL,
+    resource TEXT    NOT NULL,
+    action   TEXT    NOT NULL,
     PRIMARY KEY (group_id, resource, action)
 );
 
