@@ -123,6 +123,7 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 	api := a.api()
 	pages := site.New(site.Options{Accounts: a.accounts, OpenAPI: api.Description(), Log: a.log})
 	mux := http.NewServeMux()
+	mux.Handle("/api/docs", pages.Docs()) // which sends clients on to the slash
 	mux.Handle("/api/docs/", pages.Docs())
 	mux.Handle("/", api)
 	registry := prometheus.NewRegistry()

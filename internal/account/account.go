@@ -62,10 +62,7 @@ type Source string
 const (
 	SourceAPI     Source = "api"
 	SourceAdmin   Source = "admin"
-	SourceLegacy  Source = "legacy"
-	SourceImport  Source = "import"
 	SourceCommand Source = "command"
-	SourceJob     Source = "job"
 )
 
 // Once is the idempotency key under which an actor creates something. The store
@@ -103,7 +100,6 @@ type SessionKind string
 const (
 	SessionAPI    SessionKind = "api"
 	SessionLegacy SessionKind = "legacy"
-	SessionAdmin  SessionKind = "admin"
 )
 
 // Session is one sign-in of one person on one device.

@@ -86,9 +86,9 @@ func (c *calls) ForgiveAttempts(ctx context.Context, keys []string) error {
 	return c.Store.ForgiveAttempts(ctx, keys)
 }
 
-func (c *calls) CreateSession(ctx context.Context, s account.Session, hash []byte) (account.Session, error) {
+func (c *calls) CreateSession(ctx context.Context, s account.Session, hash []byte, pw string) (account.Session, error) {
 	c.note("CreateSession")
-	return c.Store.CreateSession(ctx, s, hash)
+	return c.Store.CreateSession(ctx, s, hash, pw)
 }
 
 func newWorld(t testing.TB, s *store.Store, change func(*account.Options)) *world {
@@ -1271,7 +1271,7 @@ func TestSettings(t *testing.T) {
 		{"language", func(s *account.Settings) { s.Language = "ro" }, ""},
 		{"bad language", func(s *account.Settings) { s.Language = "de" }, "language"},
 		{"currency", func(s *account.Settings) { s.Currency = "EUR" }, ""},
-		{"bad currency", func(s *account.Settings) { s.Currency = "eur" }, "currency"},
+		{"bad currency", func(s *account.Settings) { s.Currency = "lei " }, "currency"},
 		{"no currency", func(s *account.Settings) { s.Currency = "XXX" }, "currency"},
 		{"zone", func(s *account.Settings) { s.TimeZone = "Pacific/Auckland" }, ""},
 		{"the machine's zone", func(s *account.Settings) { s.TimeZone = "Local" }, "time_zone"},
@@ -1286,7 +1286,7 @@ func TestSettings(t *testing.T) {
 	for _, tt := range tests {
 		before, err := w.Settings(t.Context(), by)
 		must(t, err)
-		got, err := w.ReviseSettings(t.Context(), by, nil, func(s *account.Settings) fault.Fields { tt.edit(s); return nil })
+		got, err := w.ReviseSettings(t.Context(), by, nil, func(s *account.Settings) fault.Fields { tt.edit(s); return nil }, nil)
 		if tt.field == "" {
 			if err != nil || got.Version != before.Version+1 {
 				t.Errorf("%s: version %d, %v", tt.name, got.Version, err)

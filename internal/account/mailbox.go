@@ -151,10 +151,13 @@ func (s *Service) PrepareMail(ctx context.Context, id int64) (out Outgoing, ok b
 		if purpose == PurposeReset {
 			out.Address = u.Email
 		}
-		err = s.store.CreateToken(ctx, Token{
+		err = s.store.CreateToken(ctx, id, Token{
 			Hash: hashSecret(out.Token), UserID: u.ID, Purpose: purpose, Address: out.Address,
 			CreatedAt: now, ExpiresAt: now.Add(purpose.TTL()),
 		})
+		if isNotFound(err) {
+			return Outgoing{}, false, nil
+		}
 	}
 	return out, err == nil, err
 }

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
@@ -139,12 +140,22 @@ type Edit struct {
 // confirms; a new address or password needs the current password (promise T18)
 // and a new password ends the other sessions.
 func (s *Service) Revise(ctx context.Context, by Actor, match Match, e Edit) (User, error) {
-	u, err := s.store.User(ctx, by.ID)
+	edit, err := s.prepare(ctx, by, match, e)
 	if err != nil {
 		return User{}, err
 	}
+	return s.store.UpdateUser(ctx, by, by.ID, edit)
+}
+
+// prepare does what an edit of the account needs before its transaction: it
+// checks the input and the password, and hashes a new one.
+func (s *Service) prepare(ctx context.Context, by Actor, match Match, e Edit) (func(*User, *Effects) error, error) {
+	u, err := s.store.User(ctx, by.ID)
+	if err != nil {
+		return nil, err
+	}
 	if err := match.Check(u.Version); err != nil {
-		return User{}, err
+		return nil, err
 	}
 	bad := e.Bad
 	if e.Name != nil {
@@ -164,26 +175,31 @@ func (s *Service) Revise(ctx context.Context, by Actor, match Match, e Edit) (Us
 		checkPassword("password", *e.Password, name, email, &bad)
 	}
 	if err := bad.Err(); err != nil {
-		return User{}, err
+		return nil, err
 	}
+	proven := ""
 	if newAddress != "" || e.Password != nil {
 		if err := s.Reauthenticate(ctx, by, u, e.CurrentPassword); err != nil {
-			return User{}, err
+			return nil, err
 		}
+		proven = u.PasswordHash
 	}
 	hash := ""
 	if e.Password != nil {
 		if hash, err = s.o.Hasher.Hash(ctx, *e.Password); err != nil {
-			return User{}, err
+			return nil, err
 		}
 	}
 	if newAddress != "" {
 		if err := s.freeMailbox(ctx, u.ID, newAddress); err != nil {
-			return User{}, err
+			return nil, err
 		}
 	}
-	return s.store.UpdateUser(ctx, by, by.ID, func(u *User, fx *Effects) error {
+	return func(u *User, fx *Effects) error {
 		if err := match.Check(u.Version); err != nil {
+			return err
+		}
+		if err := stillProven(*u, proven); err != nil {
 			return err
 		}
 		u.UpdatedAt = s.now()
@@ -202,7 +218,16 @@ func (s *Service) Revise(ctx context.Context, by Actor, match Match, e Edit) (Us
 			}
 		}
 		return nil
-	})
+	}, nil
+}
+
+// stillProven refuses a change that a password was given for when that is the
+// password no longer: it was changed or reset while this one was looked at.
+func stillProven(u User, proven string) error {
+	if proven != "" && u.PasswordHash != proven {
+		return reauthenticate("incorrect", "The current password is not correct.")
+	}
+	return nil
 }
 
 // freeMailbox is ErrEmailTaken when somebody else has the address, where
@@ -269,7 +294,11 @@ func (s *Service) ChangePassword(ctx context.Context, by Actor, current *string,
 	if err != nil {
 		return err
 	}
+	proven := u.PasswordHash
 	_, err = s.store.UpdateUser(ctx, by, by.ID, func(u *User, fx *Effects) error {
+		if err := stillProven(*u, proven); err != nil {
+			return err
+		}
 		s.setHash(u, fx, hash, by.SessionID)
 		return nil
 	})
@@ -286,7 +315,9 @@ func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, ma
 	if err != nil {
 		return err
 	}
+	proven := ""
 	if pw != nil || s.now().Sub(signedInAt) > reauthenticationGrace {
+		proven = u.PasswordHash
 		if err := s.Reauthenticate(ctx, by, u, pw); err != nil {
 			f := fault.As(err)
 			if f != nil && f.Kind == fault.Reauthenticate { // here the field is called password
@@ -303,7 +334,7 @@ func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, ma
 	if u.Email != "" {
 		mails = []Mail{{Kind: MailAccountDeleted, Address: u.Email, Name: u.Name, Language: settings.Language}}
 	}
-	err = s.store.DeleteUser(ctx, by, by.ID, func(u User) error { return match.Check(u.Version) }, mails)
+	err = s.store.DeleteUser(ctx, by, by.ID, func(u User) error { return errors.Join(match.Check(u.Version), stillProven(u, proven)) }, mails)
 	if err == nil {
 		s.o.Log.InfoContext(ctx, "account erased", "event", "erased", "user", by.ID)
 	}
@@ -316,39 +347,34 @@ func (s *Service) Settings(ctx context.Context, by Actor) (Settings, error) {
 }
 
 // ReviseSettings changes the actor's preferences: change edits them and returns
-// what it could not read.
-func (s *Service) ReviseSettings(ctx context.Context, by Actor, match Match, change func(*Settings) fault.Fields) (Settings, error) {
-	return s.store.UpdateSettings(ctx, by, by.ID, func(set *Settings) error {
+// what it could not read. With account, the account is changed as well, by the
+// rules of Revise: both or neither.
+func (s *Service) ReviseSettings(ctx context.Context, by Actor, match Match, change func(*Settings) fault.Fields, account *Edit) (Settings, error) {
+	revise := func(set *Settings) (fault.Fields, error) {
 		if err := match.Check(set.Version); err != nil {
-			return err
+			return nil, err
 		}
 		bad := change(set)
 		set.validate(&bad)
 		set.UpdatedAt = s.now()
-		return bad.Err()
-	})
-}
-
-// CheckSettings tells what would be wrong with a change of settings, without
-// making it.
-func (s *Service) CheckSettings(ctx context.Context, by Actor, match Match, change func(*Settings) fault.Fields) (fault.Fields, error) {
-	set, err := s.store.Settings(ctx, by.ID)
-	if err != nil {
-		return nil, err
+		return bad, nil
 	}
-	if err := match.Check(set.Version); err != nil {
-		return nil, err
+	var edit func(*User, *Effects) error
+	if account != nil {
+		// What is wrong with either is told at once, before a password is looked at.
+		set, err := s.store.Settings(ctx, by.ID)
+		if err != nil {
+			return Settings{}, err
+		}
+		if account.Bad, err = revise(&set); err != nil {
+			return Settings{}, err
+		}
+		if edit, err = s.prepare(ctx, by, nil, *account); err != nil {
+			return Settings{}, err
+		}
 	}
-	bad := change(&set)
-	set.validate(&bad)
-	return bad, nil
-}
-
-// Zone is the time zone in which the person's days begin and end.
-func (s *Service) Zone(ctx context.Context, userID int64) (*time.Location, error) {
-	set, err := s.store.Settings(ctx, userID)
-	if err != nil {
-		return nil, err
-	}
-	return set.Location(), nil
+	return s.store.UpdateSettings(ctx, by, by.ID, func(set *Settings) error {
+		bad, err := revise(set)
+		return errors.Join(err, bad.Err())
+	}, edit)
 }

@@ -50,7 +50,8 @@ func LoadZone(name string) (*time.Location, bool) {
 	if loc, ok := zones.Load(name); ok {
 		return loc.(*time.Location), true //nolint:errcheck // nothing else is stored
 	}
-	if name == "" || name == "Local" || len(name) > 64 || strings.ContainsAny(name, `.\`) {
+	if name == "" || name == "Local" || name == "Factory" || len(name) > 64 || strings.ContainsAny(name, `.\`) ||
+		strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") { // the same over again, or with leap seconds
 		return nil, false
 	}
 	loc, err := time.LoadLocation(name)
@@ -199,6 +200,7 @@ func checkPassword(field, pw, name, email string, bad *fault.Fields) {
 
 // validate notes what is wrong with the settings.
 func (s *Settings) validate(bad *fault.Fields) {
+	s.Currency = strings.ToUpper(s.Currency)
 	CheckChoice(bad, "theme", s.Theme, Themes)
 	CheckChoice(bad, "language", s.Language, Languages)
 	CheckChoice(bad, "distance_unit", s.DistanceUnit, DistanceUnits)

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account/password"
@@ -70,16 +71,21 @@ type Store interface {
 	UserByMailbox(ctx context.Context, key string) (User, error)
 	// UpdateUser loads, changes and saves a user and carries out the effects.
 	UpdateUser(ctx context.Context, by Actor, id int64, change func(*User, *Effects) error) (User, error)
-	// RenewHash replaces a password hash by a stronger one of the same password.
-	RenewHash(ctx context.Context, id int64, old, renewed string) error
+	// RenewHash replaces a password hash by a stronger one of the same password,
+	// unless the password was changed meanwhile.
+	RenewHash(ctx context.Context, id int64, old, renewed string) (bool, error)
 	// DeleteUser erases the user and all that belongs to them, if check agrees.
 	DeleteUser(ctx context.Context, by Actor, id int64, check func(User) error, mails []Mail) error
 
 	Settings(ctx context.Context, userID int64) (Settings, error)
-	UpdateSettings(ctx context.Context, by Actor, userID int64, change func(*Settings) error) (Settings, error)
+	// UpdateSettings loads, changes and saves preferences and, if edit is not
+	// nil, the user with them: both or neither.
+	UpdateSettings(ctx context.Context, by Actor, userID int64, change func(*Settings) error, edit func(*User, *Effects) error) (Settings, error)
 
-	// CreateSession records a sign-in, and the moment of it on the user.
-	CreateSession(ctx context.Context, s Session, refreshHash []byte) (Session, error)
+	// CreateSession records a sign-in, and the moment of it on the user. It is
+	// ErrBadCredentials when the password is no longer the one that passwordHash
+	// was of: a change of it ends sign-ins that are under way, too.
+	CreateSession(ctx context.Context, s Session, refreshHash []byte, passwordHash string) (Session, error)
 	// Principal reads a session and its user as they are now.
 	Principal(ctx context.Context, sessionID int64) (Principal, error)
 	TouchSession(ctx context.Context, sessionID int64, at time.Time) error
@@ -100,7 +106,9 @@ type Store interface {
 	QueueMail(ctx context.Context, m Mail) error
 	Mail(ctx context.Context, id int64) (Mail, error)
 	SetMailState(ctx context.Context, id int64, state, problem string, at time.Time) error
-	CreateToken(ctx context.Context, t Token) error
+	// CreateToken stores the secret of a message, ErrNotFound when the message is
+	// no longer to be sent.
+	CreateToken(ctx context.Context, mailID int64, t Token) error
 	// UseToken consumes a token and changes its user, both or neither.
 	UseToken(ctx context.Context, by Actor, purpose Purpose, hash []byte, now time.Time, change func(Token, *User, *Effects) error) (User, error)
 
@@ -225,6 +233,14 @@ func (s *Service) hashed(address string) string {
 	return hex.EncodeToString(m.Sum(nil)[:8])
 }
 
+// counter is the key of a counter: nobody without our key can tell from it whose
+// it is, of people unknown to us neither.
+func (s *Service) counter(parts ...string) string {
+	m := hmac.New(sha256.New, s.keys[0].refresh)
+	m.Write([]byte("counter\x00" + strings.Join(parts, "\x00")))
+	return hex.EncodeToString(m.Sum(nil)[:16])
+}
+
 // secretText is 256 random bits as text, for a link or a credential.
 func secretText() string {
 	b := make([]byte, 32)
@@ -258,7 +274,7 @@ func (s *Service) limited(ctx context.Context, what string, by Actor, maximum in
 	if !s.o.Throttle || by.Manages {
 		return nil
 	}
-	counts, err := s.store.CountAttempts(ctx, []Attempt{{what + " " + network(by.Address), maximum, window}}, s.now())
+	counts, err := s.store.CountAttempts(ctx, []Attempt{{s.counter(what, network(by.Address)), maximum, window}}, s.now())
 	if err != nil {
 		return err
 	}

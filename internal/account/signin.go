@@ -39,6 +39,22 @@ type Credentials struct {
 // address is unknown, the password wrong, or the account disabled or unproven
 // (promise T4); a fault of kind TooMany answers guessing.
 func (s *Service) SignIn(ctx context.Context, by Actor, kind SessionKind, email, pw string) (Credentials, error) {
+	c, err := s.signIn(ctx, by, kind, email, pw)
+	if errors.Is(err, ErrBadCredentials) && c.User.ID != 0 {
+		// Right a moment ago: the password was changed meanwhile, or another
+		// sign-in has renewed its hash. Once more tells which.
+		c, err = s.signIn(ctx, by, kind, email, pw)
+	}
+	if err != nil {
+		return Credentials{}, err
+	}
+	s.o.Log.InfoContext(ctx, "signed in", "event", "login", "user", c.User.ID, "session", c.Session.ID, "kind", string(kind), "source", by.Address)
+	return c, nil
+}
+
+// signIn is one attempt at it; with ErrBadCredentials it returns the user when
+// the password was right at first.
+func (s *Service) signIn(ctx context.Context, by Actor, kind SessionKind, email, pw string) (Credentials, error) {
 	u, err := s.authenticate(ctx, by, email, pw)
 	if err != nil {
 		return Credentials{}, err
@@ -49,12 +65,11 @@ func (s *Service) SignIn(ctx context.Context, by Actor, kind SessionKind, email,
 		CreatedAt: now, LastUsedAt: now, IdleUntil: now.Add(s.o.RefreshTTL), ExpiresAt: now.Add(s.o.SessionTTL),
 	}
 	refresh := secretText()
-	session, err = s.store.CreateSession(ctx, session, hashSecret(refresh))
+	session, err = s.store.CreateSession(ctx, session, hashSecret(refresh), u.PasswordHash)
 	if err != nil {
-		return Credentials{}, wrap("create session", err)
+		return Credentials{User: u}, wrap("create session", err)
 	}
 	u.LastLoginAt = &now
-	s.o.Log.InfoContext(ctx, "signed in", "event", "login", "user", u.ID, "session", session.ID, "kind", string(kind), "source", by.Address)
 	return s.credentials(u, session, refresh)
 }
 
@@ -82,7 +97,7 @@ func (s *Service) authenticate(ctx context.Context, by Actor, email, pw string) 
 		return User{}, wrap("forgive attempts", err)
 	}
 	if renew {
-		s.renewHash(ctx, u, pw)
+		u.PasswordHash = s.renewHash(ctx, u, pw)
 	}
 	return u, nil
 }
@@ -95,9 +110,9 @@ func (s *Service) countGuess(ctx context.Context, by Actor, what, account string
 	}
 	source := network(by.Address)
 	attempts := []Attempt{
-		{what + " pair " + account + " " + source, guessesPerPair, guessWindow},
-		{what + " source " + source, guessesPerSource, guessWindow},
-		{what + " account " + account, freeGuesses, guessWindow},
+		{s.counter(what, "pair", account, source), guessesPerPair, guessWindow},
+		{s.counter(what, "source", source), guessesPerSource, guessWindow},
+		{s.counter(what, "account", account), freeGuesses, guessWindow},
 	}
 	counts, err := s.store.CountAttempts(ctx, attempts, s.now())
 	if err != nil {
@@ -126,16 +141,21 @@ func guessDelay(n int) time.Duration {
 	return min(longestDelay, firstDelay<<min(n-freeGuesses-1, 10))
 }
 
-// renewHash replaces a weaker hash now that the password is at hand. It may
-// fail: the next sign-in tries again.
-func (s *Service) renewHash(ctx context.Context, u User, pw string) {
+// renewHash replaces a weaker hash now that the password is at hand, and returns
+// the one that stands. It may fail: the next sign-in tries again.
+func (s *Service) renewHash(ctx context.Context, u User, pw string) string {
 	renewed, err := s.o.Hasher.Hash(ctx, pw)
+	done := false
 	if err == nil {
-		err = s.store.RenewHash(ctx, u.ID, u.PasswordHash, renewed)
+		done, err = s.store.RenewHash(ctx, u.ID, u.PasswordHash, renewed)
 	}
 	if err != nil {
 		s.o.Log.WarnContext(ctx, "password hash not renewed", "user", u.ID, "err", err)
 	}
+	if !done {
+		return u.PasswordHash
+	}
+	return renewed
 }
 
 // Refresh gives new credentials for a refresh token, which is dead from then

@@ -252,7 +252,7 @@ func TestZoneChange(t *testing.T) {
 		if _, err := s.UpdateSettings(t.Context(), f.by, f.by.ID, func(to *account.Settings) error {
 			to.TimeZone, to.UpdatedAt = set.TimeZone, f.at
 			return nil
-		}); err != nil {
+		}, nil); err != nil {
 			t.Fatal(err)
 		}
 		f.wants("2026-05-04T09:05:00Z")
@@ -274,7 +274,7 @@ func TestSendReminders_OptedOut(t *testing.T) {
 		if _, err := f.s.UpdateSettings(t.Context(), f.by, f.by.ID, func(to *account.Settings) error {
 			to.EmailReminders = on
 			return nil
-		}); err != nil {
+		}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

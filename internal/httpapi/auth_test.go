@@ -1,8 +1,11 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,6 +149,12 @@ func TestGuessing_T6(t *testing.T) {
 		if string(r.body) != string(same.body) {
 			w.Errorf("a throttled known account answers %s, an unknown one %s", r.body, same.body)
 		}
+		// The counters do not tell whom they count (promise P4).
+		var telling int
+		row := w.store.Reader().QueryRowContext(w.Context(), `SELECT count(*) FROM attempt WHERE key LIKE '%example%' OR key LIKE '%192.0%'`)
+		if err := row.Scan(&telling); err != nil || telling != 0 {
+			w.Errorf("%d counters tell whom they count, %v", telling, err)
+		}
 		// The owner elsewhere still gets in, and open sessions live on.
 		victim.signIn()
 		victim.get("/api/user/").want(200)
@@ -275,6 +284,32 @@ func TestPasswordChange_T18(t *testing.T) {
 		c.post("/api/auth/login/", obj{"email": c.email, "password": fresh}).want(200)
 		if w.mailsOf(c.email, account.MailPasswordChanged) != 1 {
 			w.Error("the owner was not told")
+		}
+	})
+}
+
+// TestParallelPasswordChanges_T18 gives one current password to three changes at
+// once: it is the current password of one alone.
+func TestParallelPasswordChanges_T18(t *testing.T) {
+	each(t, func(w *world) {
+		c := w.person()
+		var wg sync.WaitGroup
+		var done atomic.Int32
+		for i := range 3 {
+			wg.Go(func() {
+				r := c.post("/api/auth/password/change/", obj{"current_password": goodPassword, "new_password": fmt.Sprint("parola bună numărul ", i)})
+				switch r.status {
+				case http.StatusNoContent:
+					done.Add(1)
+				case http.StatusForbidden, http.StatusUnauthorized:
+				default:
+					w.Errorf("change %d = %d %s", i, r.status, r.body)
+				}
+			})
+		}
+		wg.Wait()
+		if done.Load() != 1 {
+			w.Errorf("%d changes went through, want 1", done.Load())
 		}
 	})
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,7 +168,7 @@ func decodeObject(raw []byte, at string, into reflect.Value, bad *fault.Fields) 
 			}
 		}
 	}
-	for name := range members {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		bad.Add(at+clip(name), "unknown", "There is no such field.")
 	}
 }

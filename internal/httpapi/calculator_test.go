@@ -286,7 +286,7 @@ func TestSummary(t *testing.T) {
 func TestCSV_I7(t *testing.T) {
 	each(t, func(w *world) {
 		c := w.person()
-		for _, note := range []string{"=1+1", "+x", "-x", "@x", "'x", "'=x", "ok, \"quoted\"\nline", "plain"} {
+		for _, note := range []string{"=1+1", "+x", "-x", "@x", "'x", "'=x", "ok, \"quoted\"\nline", "plain", "  blanks  ", "\u00a0"} {
 			c.post("/api/calculator/", obj{"date": "2026-05-04", "app_income": "10.5", "platform": "Uber", "note": note, "trips": 3, "hours": 2, "expense_items": []obj{{"category": "fuel", "amount": 5, "note": "a\"b"}}}).want(201)
 		}
 		r := c.get("/api/calculator/export.csv").want(200)
@@ -295,7 +295,7 @@ func TestCSV_I7(t *testing.T) {
 		}
 		other := w.person()
 		report := other.post("/api/calculator/import/", r.body, "Content-Type", "text/csv").want(200)
-		if report.number("accepted") != 8 || len(report.at("refused").([]any)) != 0 {
+		if report.number("accepted") != 10 || len(report.at("refused").([]any)) != 0 {
 			w.Errorf("report = %s", report.body)
 		}
 		list := func(c *client) string {
@@ -333,6 +333,7 @@ func TestImportErrors(t *testing.T) {
 			"NUL":             {"date,app_income\n2026-05-04,1\x00\n", " encoding"},
 			"not UTF-8":       {"date,app_income\n2026-05-04,\xff\n", " encoding"},
 			"bad items":       {"date,app_income,expense_items\n2026-05-04,1,\"[{\"\"category\"\":1}]\"\n", "line 2: expense_items[0].category invalid, line 2: expense_items[0].amount required"},
+			"items and more":  {"date,app_income,expense_items\n2026-05-04,1,\"[],\"\"note\"\":\"\"x\"\",\"\"app_income\"\":99\"\n", "line 2: expense_items invalid"},
 			"items no JSON":   {"date,app_income,expense_items\n2026-05-04,1,x\n", "line 2: expense_items invalid"},
 			"bad in any case": {"date,app_income,currency\n2026-05-04,1,XXX\n", "line 2: currency invalid_choice"},
 		} {

@@ -241,7 +241,7 @@ type CarPostFilter struct {
 	Favorite     param[bool]         `query:"favorite" doc:"Whether the caller keeps it among the favourites."`
 }
 
-func (f CarPostFilter) filter(by account.Actor, bad *fault.Fields) listing.Filter {
+func (f CarPostFilter) filter(bad *fault.Fields) listing.Filter {
 	checkParams(bad, map[string]string{
 		"q": f.Q.V, "make": f.Make.V, "model": f.Model.V, "fuel": f.Fuel.V, "body": f.CarBody.V,
 		"transmission": f.Transmission.V, "location": f.Location.V,
@@ -273,9 +273,6 @@ func (f CarPostFilter) filter(by account.Actor, bad *fault.Fields) listing.Filte
 			bad.Add("owner", "invalid", `Give "me" or the number of a person.`)
 		}
 		l.OwnerID = id
-		if id == by.ID {
-			l.Own, l.OwnerID = true, 0
-		}
 	}
 	return l
 }
@@ -291,7 +288,7 @@ type carPostsIn struct {
 func (a *API) carPosts(ctx context.Context, in *carPostsIn) (*out[list[carPostOut]], error) {
 	var bad fault.Fields
 	by, u := actor(ctx), requestURL(ctx)
-	f := in.filter(by, &bad)
+	f := in.filter(&bad)
 	limit, offset := in.place(&bad)
 	order := listing.Order{Key: "created_at", Desc: true}
 	if in.Sort.Set {
@@ -363,7 +360,7 @@ type facetsOut struct {
 func (a *API) facets(ctx context.Context, in *CarPostFilter) (*out[facetsOut], error) {
 	var bad fault.Fields
 	by := actor(ctx)
-	f := in.filter(by, &bad)
+	f := in.filter(&bad)
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}

@@ -217,7 +217,9 @@ func readLines(raw []byte) ([]csvLine, error) {
 		number, _ := r.FieldPos(0)
 		l := csvLine{number, map[string]string{}}
 		for i, name := range header {
-			l.cells[name] = strings.TrimSpace(cells[i])
+			if l.cells[name] = cells[i]; name != "platform" && name != "note" { // whose blanks are the driver's own
+				l.cells[name] = strings.TrimSpace(cells[i])
+			}
 		}
 		lines = append(lines, l)
 	}
@@ -290,14 +292,15 @@ func (l csvLine) apply(d *earnings.Details) fault.Fields {
 		d.Currency = text
 	}
 	if text := l.cells["expense_items"]; text != "" {
-		var b body[entryBody]
-		wrapped := []byte(`{"expense_items":` + text + `}`)
-		if err := checkJSON(wrapped); err != nil {
+		// The cell is a value of its own: wrapped as one it cannot become more.
+		wrapped, err := json.Marshal(map[string]json.RawMessage{"expense_items": json.RawMessage(text)})
+		if err != nil || checkJSON(wrapped) != nil {
 			bad.Add("expense_items", "invalid", "Expected a list of items, as the export has it.")
 			return bad
 		}
-		_ = b.UnmarshalJSON(wrapped) // never fails, see bad
-		bad = b.in.apply(d, append(bad, b.bad...))
+		var b entryBody
+		b.ExpenseItems.decode([]byte(text), "expense_items", &bad)
+		bad = b.apply(d, bad)
 	}
 	return bad
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -64,6 +65,9 @@ func explain(err error) *problem {
 		return p
 	}
 	f := fault.As(err)
+	if errors.Is(err, context.Canceled) { // the client has gone: nobody reads this, and nothing is wrong
+		return problemOf(http.StatusServiceUnavailable, string(fault.Unavailable), "The request was given up.")
+	}
 	if f == nil {
 		p := problemOf(http.StatusInternalServerError, "internal", "Something went wrong on our side. It has been noted.")
 		p.cause = err

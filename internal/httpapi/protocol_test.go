@@ -46,8 +46,11 @@ func TestJSON_I1(t *testing.T) {
 				w.Errorf("%s: errors = %q, want %q", tt.name, got, tt.want)
 			}
 		}
-		if got := c.post("/api/carposts/", nil).want(400).text("detail"); got == "" {
-			w.Error("no body: no detail")
+		if got := c.post("/api/carposts/", nil).errors(); got != "make required, model required, year required, price required, price_period required" {
+			w.Errorf("no body: errors = %q", got)
+		}
+		if got := c.patch("/api/user/", `{"zz":1,"aa":2,"mm":3}`).errors(); got != "aa unknown, mm unknown, zz unknown" {
+			w.Errorf("unknown fields = %q, want them in order", got)
 		}
 		c.post("/api/carposts/", `{"make":"`+strings.Repeat("x", 256<<10)+`"}`).want(413)
 	})
@@ -88,6 +91,9 @@ func TestPaths_I9(t *testing.T) {
 		{"GET", "/api/carposts/1.5/", 404, "", ""},
 		{"GET", "/api/carposts/99999999999999999999/", 404, "", ""},
 		{"GET", "/api/carposts/-1/", 404, "", ""},
+		{"GET", "/api/carposts/+1/", 404, "", ""},
+		{"GET", "/api/carposts/01/", 404, "", ""},
+		{"GET", "/api/carposts/0/", 404, "", ""},
 		{"GET", "/API/user/", 404, "", ""},
 		{"PUT", "/api/auth/login/", 405, "Allow", "POST"},
 		{"POST", "/api/user/", 405, "Allow", "DELETE, GET, HEAD, PATCH, PUT"},
@@ -163,6 +169,9 @@ func TestETag_D5(t *testing.T) {
 			second := change("EUR", first, 200).header.Get("ETag")
 			if second == first {
 				w.Errorf("%s: the ETag did not change", path)
+			}
+			if got := change("EUR", second, 200).header.Get("ETag"); got != second {
+				w.Errorf("%s: an edit that changes nothing gave ETag %s after %s", path, got, second)
 			}
 			change("USD", first, 412)
 			change("USD", "W/"+second, 412)

@@ -134,6 +134,10 @@ func (a *API) enter(o operation) func(huma.Context, func(huma.Context)) {
 			a.fail(w, r, err)
 			return
 		}
+		if id := r.PathValue("id"); id != "" && !plainID(id) {
+			a.fail(w, r, fault.New(fault.NotFound, "There is nothing at this address."))
+			return
+		}
 		raw, err := readBody(r, o)
 		if err != nil {
 			a.fail(w, r, err)
@@ -146,6 +150,12 @@ func (a *API) enter(o operation) func(huma.Context, func(huma.Context)) {
 		}
 		next(ctx)
 	}
+}
+
+// plainID tells whether a path names an object in the one way there is: "+1" and
+// "01" are no names of object 1 (promise I9).
+func plainID(id string) bool {
+	return id[0] >= '1' && id[0] <= '9' && strings.Trim(id, "0123456789") == ""
 }
 
 // identify finds out who makes the request. A credential counts in the
@@ -197,6 +207,10 @@ func readBody(r *http.Request, o operation) ([]byte, error) {
 		return nil, fault.InvalidField("", "unreadable", "The request could not be read to its end.")
 	case int64(len(raw)) > o.maxBody:
 		return nil, tooLarge(o.maxBody)
+	case len(raw) == 0 && o.method == http.MethodPost && o.media == jsonType:
+		// Nothing sent is nothing said: every missing field is named.
+		r.Body = io.NopCloser(strings.NewReader("{}"))
+		return nil, nil
 	case len(raw) == 0:
 		return nil, nil
 	}

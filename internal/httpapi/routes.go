@@ -255,7 +255,7 @@ func (a *API) register() {
 	handle(a, operation{
 		method: del, path: "/api/settings/", id: "delete-account", tag: tagSettings, problems: []int{again, stale, throttled},
 		summary: "Delete one's account", description: "The same as DELETE /api/user/.",
-	}, a.deleteUser)
+	}, a.deleteAccount)
 
 	a.routes = append(a.routes, Route{get, "/api/openapi.json", true})
 	a.mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, _ *http.Request) {

@@ -59,7 +59,21 @@ type deleteUserIn struct {
 	Body    *body[passwordBody]
 }
 
-// deleteUser serves DELETE /api/user/ and DELETE /api/settings/.
+// deleteAccount serves DELETE /api/settings/: what If-Match names there is the
+// settings.
+func (a *API) deleteAccount(ctx context.Context, in *deleteUserIn) (*none, error) {
+	s, err := a.Accounts.Settings(ctx, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if err := match(in.IfMatch).Check(s.Version); err != nil {
+		return nil, err
+	}
+	in.IfMatch = ""
+	return a.deleteUser(ctx, in)
+}
+
+// deleteUser serves DELETE /api/user/.
 func (a *API) deleteUser(ctx context.Context, in *deleteUserIn) (*none, error) {
 	var pw *string
 	if in.Body != nil {
@@ -149,19 +163,11 @@ func (a *API) changeSettings(ctx context.Context, in *settingsIn, apply func(*ac
 		apply(s)
 		return slices.Clone(in.Body.bad)
 	}
+	var edit *account.Edit
 	if b.Name.Set || b.Password.Set {
-		// Both or neither: nothing of the account changes while something is
-		// wrong with the preferences.
-		bad, err := a.Accounts.CheckSettings(ctx, by, match(in.IfMatch), change)
-		if err != nil {
-			return nil, err
-		}
-		_, err = a.Accounts.Revise(ctx, by, nil, account.Edit{Name: b.Name.ptr(), Password: b.Password.ptr(), CurrentPassword: b.CurrentPassword.ptr(), Bad: bad})
-		if err != nil {
-			return nil, err
-		}
+		edit = &account.Edit{Name: b.Name.ptr(), Password: b.Password.ptr(), CurrentPassword: b.CurrentPassword.ptr()}
 	}
-	s, err := a.Accounts.ReviseSettings(ctx, by, match(in.IfMatch), change)
+	s, err := a.Accounts.ReviseSettings(ctx, by, match(in.IfMatch), change, edit)
 	if err != nil {
 		return nil, err
 	}

@@ -183,7 +183,7 @@ func TestSettings(t *testing.T) {
 		if got := c.patch("/api/settings/", bad).errors(); sorted(got) != sorted(want) {
 			w.Errorf("errors = %q, want %q", got, want)
 		}
-		for _, zone := range []string{"", "Local", "europe/bucharest", "../etc/passwd", "UTC+2"} {
+		for _, zone := range []string{"", "Local", "europe/bucharest", "../etc/passwd", "UTC+2", "Factory", "posix/UTC", "right/UTC"} {
 			if got := c.patch("/api/settings/", obj{"time_zone": zone}).errors(); got != "time_zone invalid_choice" {
 				w.Errorf("time zone %q: %q", zone, got)
 			}
@@ -191,7 +191,16 @@ func TestSettings(t *testing.T) {
 		if got := strings.TrimSpace(string(c.put("/api/settings/", obj{}).want(200).body)); got != defaults {
 			w.Errorf("PUT of nothing = %s, want the defaults", got)
 		}
+		if got := c.patch("/api/settings/", obj{"currency": "eur"}).want(200).text("currency"); got != "EUR" {
+			w.Errorf("currency = %q", got)
+		}
+		c.put("/api/settings/", obj{}).want(200)
 		// Credentials by the rules of the account; both parts or neither.
+		stale := c.get("/api/settings/").header.Get("ETag")
+		c.patch("/api/settings/", obj{"distance_unit": "mi"}).want(200)
+		c.patch("/api/settings/", obj{"theme": "dark", "password": "altă parolă bună", "current_password": goodPassword}, "If-Match", stale).want(412)
+		c.post("/api/auth/login/", obj{"email": c.email, "password": goodPassword}).want(200)
+		c.delete("/api/settings/", obj{"password": goodPassword}, "If-Match", stale).want(412)
 		c.patch("/api/settings/", obj{"theme": "dark", "password": "altă parolă bună"}).want(403)
 		if got := c.patch("/api/settings/", obj{"theme": "pink", "name": "", "password": "1"}).errors(); sorted(got) != sorted("theme invalid_choice, name blank, password password_too_short, password password_too_common, password password_entirely_numeric") {
 			w.Errorf("errors = %q", got)

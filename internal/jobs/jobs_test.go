@@ -117,6 +117,7 @@ func read(r io.Reader) (letter, error) {
 
 // office is everything that sends mails, on a database.
 type office struct {
+	now       func() time.Time // of the runner; the present when nil
 	t         *testing.T
 	s         *store.Store
 	accounts  *account.Service
@@ -183,7 +184,7 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 	}
 	r, err := jobs.NewRunner(jobs.Options{
 		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Sender: s, PublicURL: public,
-		Log: slog.New(slog.NewJSONHandler(o.log, nil)),
+		Log: slog.New(slog.NewJSONHandler(o.log, nil)), Now: o.now,
 	})
 	if err != nil {
 		o.t.Fatal(err)
@@ -303,7 +304,7 @@ func TestReset_Romanian_T4(t *testing.T) {
 		o := newOffice(t, s)
 		o.open()
 		u := o.register("Stefan@example.com")
-		if _, err := s.UpdateSettings(t.Context(), account.Actor{ID: u.ID}, u.ID, func(set *account.Settings) error { set.Language = "ro"; return nil }); err != nil {
+		if _, err := s.UpdateSettings(t.Context(), account.Actor{ID: u.ID}, u.ID, func(set *account.Settings) error { set.Language = "ro"; return nil }, nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE mail SET state = 'dropped'`); err != nil { // the verification
@@ -514,7 +515,8 @@ func TestReminder(t *testing.T) {
 		}
 		// It is noon, so that today's reminders are due.
 		noon := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
-		o.documents = document.NewService(s, s, func() time.Time { return noon })
+		o.now = func() time.Time { return noon }
+		o.documents = document.NewService(s, s, o.now)
 		expires := calendar.On(noon) + 7
 		if _, _, err := o.documents.Create(t.Context(), account.Actor{ID: u.ID}, document.Details{
 			Type: "insurance", Title: "RCA <Logan>", ExpiresOn: &expires, RemindDays: []int{30, 7, 1},

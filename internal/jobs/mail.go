@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 )
@@ -89,7 +90,12 @@ func (r *Runner) compose(ctx context.Context, out account.Outgoing) (m mail.Mess
 		if err != nil {
 			return mail.Message{}, false, err
 		}
-		d.Document, d.DocumentType, d.ExpiresOn, d.DaysLeft = doc.Title, doc.Type, doc.ExpiresOn.String(), *out.DaysLeft
+		// As it stands now: it may have been renewed while the mail waited.
+		left := *doc.DaysLeft(calendar.On(r.o.Now().In(out.At.Location())))
+		if left < 0 || left > *out.DaysLeft {
+			return mail.Message{}, false, nil
+		}
+		d.Document, d.DocumentType, d.ExpiresOn, d.DaysLeft = doc.Title, doc.Type, doc.ExpiresOn.String(), left
 	}
 	m, err = mail.Render(kind, out.Language, d)
 	// Two data bases may count alike; no two messages were made at one moment.

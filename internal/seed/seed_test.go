@@ -2,7 +2,6 @@ package seed_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -217,6 +216,14 @@ type settingsStore struct {
 	settings map[int64]account.Settings
 }
 
+func (s *settingsStore) UpdateSettings(ctx context.Context, _ account.Actor, id int64, change func(*account.Settings) error, _ func(*account.User, *account.Effects) error) (account.Settings, error) {
+	set, err := s.Settings(ctx, id)
+	if err == nil {
+		err = change(&set)
+	}
+	return set, err
+}
+
 func (s *settingsStore) Settings(_ context.Context, id int64) (account.Settings, error) {
 	return s.settings[id], nil
 }
@@ -255,8 +262,8 @@ func TestValid(t *testing.T) {
 	}
 	accounts := account.NewService(people, account.Options{Secret: strings.Repeat("s", 32)})
 	for id := range people.settings {
-		bad, err := accounts.CheckSettings(t.Context(), account.Actor{ID: id}, nil, func(*account.Settings) fault.Fields { return nil })
-		if err := errors.Join(err, bad.Err()); err != nil {
+		_, err := accounts.ReviseSettings(t.Context(), account.Actor{ID: id}, nil, func(*account.Settings) fault.Fields { return nil }, nil)
+		if err != nil {
 			t.Errorf("settings %+v: %v", people.settings[id], err)
 		}
 	}

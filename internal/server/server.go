@@ -143,7 +143,7 @@ func New(o Options) *Server {
 			AllowCredentials: true,
 			AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 			AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"},
-			ExposedHeaders:   []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition"},
+			ExposedHeaders:   []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition", "Idempotent-Replayed"},
 			MaxAge:           600,
 		}).Handler(o.API))
 	}

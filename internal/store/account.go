@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,6 +132,13 @@ func (t *txn) updateUser(ctx context.Context, by account.Actor, id int64, change
 	if err := change(&u, &fx); err != nil {
 		return u, err
 	}
+	changes, err := diffUsers(before, u)
+	if err != nil {
+		return u, err
+	}
+	if len(changes) == 0 {
+		return before, t.carryOut(ctx, u, fx)
+	}
 	u.Version++
 	email, key := emailArgs(u.Email)
 	_, err = t.ExecContext(ctx, `
@@ -147,26 +152,26 @@ func (t *txn) updateUser(ctx context.Context, by account.Actor, id int64, change
 	if err != nil {
 		return u, err
 	}
-	if err := t.recordUser(ctx, by, before, u); err != nil {
+	if err := t.write(ctx, by, actUpdate, objectUser, u.ID, u.ID, changes, u.UpdatedAt); err != nil {
 		return u, err
 	}
 	return u, t.carryOut(ctx, u, fx)
 }
 
-// recordUser writes a change of a user to the history; of a password it tells
-// only that it changed.
-func (t *txn) recordUser(ctx context.Context, by account.Actor, before, after account.User) error {
+// diffUsers lists what changed of a user; of a password it tells only that it did.
+func diffUsers(before, after account.User) (map[string][2]json.RawMessage, error) {
 	changes, err := diff(before, after)
-	if err != nil {
-		return err
-	}
-	if before.PasswordHash != after.PasswordHash {
+	if err == nil && before.PasswordHash != after.PasswordHash {
 		changes["password"] = [2]json.RawMessage{hidden, hidden}
 	}
-	if len(changes) == 0 {
-		return nil
-	}
-	return t.write(ctx, by, actUpdate, objectUser, after.ID, after.ID, changes, after.UpdatedAt)
+	return changes, err
+}
+
+// linkMails are the messages whose links serve a purpose.
+var linkMails = map[account.Purpose][]account.MailKind{
+	account.PurposeReset:       {account.MailReset},
+	account.PurposeVerify:      {account.MailVerify, account.MailVerifyIfUnproven},
+	account.PurposeChangeEmail: {account.MailConfirmNew},
 }
 
 func (t *txn) carryOut(ctx context.Context, u account.User, fx account.Effects) error {
@@ -181,16 +186,16 @@ func (t *txn) carryOut(ctx context.Context, u account.User, fx account.Effects) 
 			return err
 		}
 		// A link that is still to be sent must not revive what was dropped.
-		if p == account.PurposeChangeEmail {
-			if _, err := t.ExecContext(ctx, `UPDATE mail SET state = $3 WHERE account_id = $1 AND kind = $2 AND state = $4`,
-				u.ID, string(account.MailConfirmNew), account.MailDropped, account.MailQueued); err != nil {
+		for _, kind := range linkMails[p] {
+			if _, err := t.ExecContext(ctx, `UPDATE mail SET state = $4 WHERE (account_id = $1 OR address_key = $2) AND kind = $3 AND state = $5`,
+				u.ID, account.MailboxKey(u.Email), string(kind), account.MailDropped, account.MailQueued); err != nil {
 				return err
 			}
 		}
 	}
 	for _, m := range fx.Mails {
 		if fx.MailQuota {
-			full, err := t.mailQuotaFull(ctx, u.ID, m.Address, u.UpdatedAt)
+			full, err := t.mailQuotaFull(ctx, m, u.ID, u.UpdatedAt)
 			if err != nil {
 				return err
 			}
@@ -206,11 +211,17 @@ func (t *txn) carryOut(ctx context.Context, u account.User, fx account.Effects) 
 }
 
 // RenewHash replaces a password hash, unless the password was changed meanwhile.
-func (s *Store) RenewHash(ctx context.Context, id int64, old, renewed string) error {
-	return s.inTx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2`, id, old, renewed)
+func (s *Store) RenewHash(ctx context.Context, id int64, old, renewed string) (done bool, err error) {
+	err = s.inTx(ctx, func(tx *txn) error {
+		res, err := tx.ExecContext(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2`, id, old, renewed)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		done = n == 1
 		return err
 	})
+	return done, err
 }
 
 // DeleteUser erases a user: every row goes with the account, the history keeps
@@ -280,17 +291,30 @@ func (s *Store) Settings(ctx context.Context, userID int64) (set account.Setting
 }
 
 // UpdateSettings loads, changes and saves preferences. A new time zone moves
-// the days of the documents: their reminders are looked at again.
-func (s *Store) UpdateSettings(ctx context.Context, by account.Actor, userID int64, change func(*account.Settings) error) (account.Settings, error) {
+// the days of the documents: their reminders are looked at again. With edit, the user is
+// changed as well: both or neither.
+func (s *Store) UpdateSettings(ctx context.Context, by account.Actor, userID int64, change func(*account.Settings) error,
+	edit func(*account.User, *account.Effects) error,
+) (account.Settings, error) {
 	var set account.Settings
 	err := s.inTx(ctx, func(tx *txn) error {
+		if edit != nil {
+			if _, err := tx.updateUser(ctx, by, userID, edit); err != nil {
+				return err
+			}
+		}
 		var err error
 		set, err = scanSettings(tx.QueryRowContext(ctx, `SELECT `+settingsColumns+` FROM settings s WHERE s.account_id = $1`+s.dialect.forUpdate, userID))
 		if err != nil {
 			return err
 		}
-		before := set
+		loaded := set
 		if err := change(&set); err != nil {
+			return err
+		}
+		changes, err := diff(loaded, set)
+		if err != nil || len(changes) == 0 {
+			set = loaded
 			return err
 		}
 		set.Version++
@@ -303,12 +327,12 @@ func (s *Store) UpdateSettings(ctx context.Context, by account.Actor, userID int
 		if err != nil {
 			return err
 		}
-		if set.TimeZone != before.TimeZone {
+		if set.TimeZone != loaded.TimeZone {
 			if _, err := tx.ExecContext(ctx, `UPDATE document SET next_reminder_at = $2 WHERE owner_id = $1 AND expires_on IS NOT NULL`, userID, set.UpdatedAt); err != nil {
 				return err
 			}
 		}
-		return tx.record(ctx, by, actUpdate, objectSettings, userID, userID, before, set, set.UpdatedAt)
+		return tx.write(ctx, by, actUpdate, objectSettings, userID, userID, changes, set.UpdatedAt)
 	})
 	if err != nil {
 		return account.Settings{}, fmt.Errorf("update settings of user %d: %w", userID, err)
@@ -323,10 +347,13 @@ func sessionFields(s *account.Session) []any {
 }
 
 // CreateSession records a sign-in, and the moment of it on the user. A person
-// who has just been disabled or erased gets none.
-func (s *Store) CreateSession(ctx context.Context, session account.Session, refreshHash []byte) (account.Session, error) {
+// who has just been disabled or erased, or has just changed the password, gets
+// none: checking a password takes a while, and what ends sessions meanwhile must
+// end this one as well (promise T15).
+func (s *Store) CreateSession(ctx context.Context, session account.Session, refreshHash []byte, passwordHash string) (account.Session, error) {
 	err := s.inTx(ctx, func(tx *txn) error {
-		res, err := tx.ExecContext(ctx, `UPDATE account SET last_login_at = $2 WHERE id = $1 AND is_active`, session.UserID, session.CreatedAt)
+		res, err := tx.ExecContext(ctx, `UPDATE account SET last_login_at = $2 WHERE id = $1 AND is_active AND password_hash = $3`,
+			session.UserID, session.CreatedAt, passwordHash)
 		if err != nil {
 			return err
 		}
@@ -493,12 +520,6 @@ func (t *txn) rotatedBefore(ctx context.Context, hash []byte, now time.Time, gra
 	return err
 }
 
-// attemptKey keeps addresses, of people unknown to us too, out of the table.
-func attemptKey(key string) string {
-	h := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(h[:16])
-}
-
 // CountAttempts counts one more on each counter and returns where they stand.
 func (s *Store) CountAttempts(ctx context.Context, attempts []account.Attempt, now time.Time) ([]account.Count, error) {
 	counts := make([]account.Count, len(attempts))
@@ -510,7 +531,7 @@ func (s *Store) CountAttempts(ctx context.Context, attempts []account.Attempt, n
 					n     = CASE WHEN attempt.until <= $2 THEN 1 ELSE attempt.n + 1 END,
 					until = CASE WHEN attempt.until <= $2 THEN excluded.until ELSE attempt.until END
 				RETURNING n, until`,
-				attemptKey(a.Key), now, now.Add(a.Window)).Scan(&counts[i].N, &counts[i].Until)
+				a.Key, now, now.Add(a.Window)).Scan(&counts[i].N, &counts[i].Until)
 			if err != nil {
 				return err
 			}
@@ -527,7 +548,7 @@ func (s *Store) ForgiveAttempts(ctx context.Context, keys []string) error {
 	}
 	return s.inTx(ctx, func(tx *txn) error {
 		for _, k := range keys {
-			if _, err := tx.ExecContext(ctx, `UPDATE attempt SET n = n - 1 WHERE key = $1 AND n > 0`, attemptKey(k)); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE attempt SET n = n - 1 WHERE key = $1 AND n > 0`, k); err != nil {
 				return err
 			}
 		}
@@ -535,15 +556,20 @@ func (s *Store) ForgiveAttempts(ctx context.Context, keys []string) error {
 	})
 }
 
-// mailsPerHour is how many mails one mailbox gets at its own asking (promise Z8).
+// mailsPerHour is how many mails one mailbox gets an hour because somebody asked
+// (promise Z8). What anybody can ask for and what only the person can ask for
+// count apart: strangers must not be able to use up what the person may.
 const mailsPerHour = 5
 
-func (t *txn) mailQuotaFull(ctx context.Context, userID int64, address string, at time.Time) (bool, error) {
+func (t *txn) mailQuotaFull(ctx context.Context, m account.Mail, userID int64, at time.Time) (bool, error) {
+	kinds := []any{string(account.MailReset), string(account.MailVerifyIfUnproven), string(account.MailAccountExists)}
+	if m.Kind == account.MailConfirmNew || m.Kind == account.MailAddressAsked {
+		kinds = []any{string(account.MailConfirmNew), "", ""}
+	}
 	var n int
 	err := t.QueryRowContext(ctx, `
-		SELECT count(*) FROM mail WHERE (address_key = $1 OR account_id = $2) AND created_at > $3 AND kind IN ($4, $5, $6, $7)`,
-		account.MailboxKey(address), userID, at.Add(-time.Hour),
-		string(account.MailReset), string(account.MailVerifyIfUnproven), string(account.MailConfirmNew), string(account.MailAccountExists)).Scan(&n)
+		SELECT count(*) FROM mail WHERE (address_key = $1 OR account_id = $2) AND created_at > $3 AND kind IN ($4, $5, $6)`,
+		append([]any{account.MailboxKey(m.Address), userID, at.Add(-time.Hour)}, kinds...)...).Scan(&n)
 	return n >= mailsPerHour, err
 }
 
@@ -565,7 +591,7 @@ func (t *txn) queueMail(ctx context.Context, m account.Mail, at time.Time) error
 func (s *Store) QueueMail(ctx context.Context, m account.Mail) error {
 	return s.inTx(ctx, func(tx *txn) error {
 		at := now()
-		full, err := tx.mailQuotaFull(ctx, 0, m.Address, at)
+		full, err := tx.mailQuotaFull(ctx, m, 0, at)
 		if err != nil || full {
 			return err
 		}
@@ -597,10 +623,19 @@ func (s *Store) SetMailState(ctx context.Context, id int64, state, problem strin
 	})
 }
 
-// CreateToken stores a mailed secret.
-func (s *Store) CreateToken(ctx context.Context, t account.Token) error {
+// CreateToken stores the secret of a message that is still to be sent: one that
+// was dropped meanwhile gets none.
+func (s *Store) CreateToken(ctx context.Context, mailID int64, t account.Token) error {
 	return s.inTx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, `
+		var state string
+		err := tx.QueryRowContext(ctx, `SELECT state FROM mail WHERE id = $1`+s.dialect.forUpdate, mailID).Scan(&state)
+		if err != nil {
+			return orNotFound(err, account.ErrNotFound)
+		}
+		if state != account.MailQueued && state != account.MailFailed {
+			return account.ErrNotFound
+		}
+		_, err = tx.ExecContext(ctx, `
 			INSERT INTO mailed_token (hash, account_id, purpose, address, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 			t.Hash, t.UserID, string(t.Purpose), t.Address, t.CreatedAt, t.ExpiresAt)
 		return err
@@ -627,40 +662,4 @@ func (s *Store) UseToken(ctx context.Context, by account.Actor, purpose account.
 		return err
 	})
 	return u, err
-}
-
-// How long things are kept after they have ended.
-const (
-	keepSessions = 30 * 24 * time.Hour
-	keepMails    = 90 * 24 * time.Hour
-)
-
-// Purge removes what has run out and returns how many rows went.
-func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
-	var total int64
-	for _, step := range []struct {
-		sql  string
-		args []any
-	}{
-		{`DELETE FROM attempt WHERE until <= $1`, []any{now}},
-		{`DELETE FROM mailed_token WHERE expires_at <= $1`, []any{now}},
-		{`DELETE FROM idempotency WHERE created_at <= $1`, []any{now.Add(-IdempotencyTTL)}},
-		{`DELETE FROM session WHERE ended_at <= $1 OR expires_at <= $1 OR idle_until <= $1`, []any{now.Add(-keepSessions)}},
-		{`DELETE FROM mail WHERE created_at <= $1`, []any{now.Add(-keepMails)}},
-		{`DELETE FROM mail WHERE account_id IS NULL AND created_at <= $1`, []any{now.Add(-24 * time.Hour)}},
-	} {
-		err := s.inLongTx(ctx, func(tx *txn) error {
-			res, err := tx.ExecContext(ctx, step.sql, step.args...)
-			if err != nil {
-				return err
-			}
-			n, err := res.RowsAffected()
-			total += n
-			return err
-		})
-		if err != nil {
-			return total, fmt.Errorf("purge: %w", err)
-		}
-	}
-	return total, nil
 }

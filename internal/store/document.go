@@ -113,9 +113,14 @@ func (s *Store) UpdateDocument(ctx context.Context, by account.Actor, owner, id 
 		if err != nil {
 			return err
 		}
-		before := d.Details
-		before.RemindDays = slices.Clone(d.RemindDays)
+		loaded := d
+		loaded.RemindDays = slices.Clone(d.RemindDays)
 		if err := change(&d, done); err != nil {
+			return err
+		}
+		changes, err := diff(loaded.Details, d.Details)
+		if err != nil || len(changes) == 0 {
+			d = loaded
 			return err
 		}
 		d.Revision++
@@ -128,7 +133,7 @@ func (s *Store) UpdateDocument(ctx context.Context, by account.Actor, owner, id 
 		if err != nil {
 			return err
 		}
-		return tx.record(ctx, by, actUpdate, objectDocument, id, d.OwnerID, before, d.Details, d.UpdatedAt)
+		return tx.write(ctx, by, actUpdate, objectDocument, id, d.OwnerID, changes, d.UpdatedAt)
 	})
 	if err != nil {
 		return document.Document{}, fmt.Errorf("update document %d: %w", id, err)

@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
@@ -33,11 +35,24 @@ func recordOf(e earnings.Entry) entryRecord {
 	return entryRecord{Details: e.Details, Earnings: e.Earnings, LegacyEarnings: e.LegacyEarnings}
 }
 
+// importTimeout bounds the creation of entries, thousands of them at a time: it
+// ends, and leaves nothing, before the answer's own limit of 60 seconds.
+const importTimeout = 45 * time.Second
+
 // CreateEntries stores entries, all or none.
 func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []earnings.Entry) (first earnings.Entry, repeated bool, err error) {
 	if len(entries) == 0 {
 		return earnings.Entry{}, false, nil
 	}
+	// What the history will say is worked out before others have to wait.
+	changes := make([]string, len(entries))
+	for i := range entries {
+		if changes[i], err = creation(recordOf(entries[i])); err != nil {
+			return earnings.Entry{}, false, fmt.Errorf("create entries: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, importTimeout)
+	defer cancel()
 	err = s.inLongTx(ctx, func(tx *txn) error {
 		id, err := tx.madeBefore(ctx, by, entries[0].CreatedAt)
 		if err != nil {
@@ -47,14 +62,17 @@ func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []e
 			first, err = tx.entry(ctx, entries[0].OwnerID, id, "")
 			return err
 		}
-		for i := range entries {
-			e := entries[i]
-			if err := tx.insertEntry(ctx, by, &e); err != nil {
-				return err
-			}
-			if i == 0 {
-				first = e
-			}
+		ids, err := tx.insertEntries(ctx, entries)
+		if isForeignKey(err) { // the account was erased meanwhile
+			return account.ErrUnauthenticated
+		}
+		if err != nil {
+			return err
+		}
+		first = entries[0]
+		first.ID = ids[0]
+		if err := tx.recordEntries(ctx, by, entries, ids, changes); err != nil {
+			return err
 		}
 		return tx.made(ctx, by, first.ID)
 	})
@@ -64,33 +82,77 @@ func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []e
 	return first, repeated, nil
 }
 
-func (t *txn) insertEntry(ctx context.Context, by account.Actor, e *earnings.Entry) error {
-	err := t.QueryRowContext(ctx, `
-		INSERT INTO entry (owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips, currency,
-			note, earnings, legacy_earnings, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id`,
-		e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
-		e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt).Scan(&e.ID)
-	if isForeignKey(err) { // the account was erased meanwhile
-		return account.ErrUnauthenticated
-	}
+// creation is what the history says of a thing that was made: see record.
+func creation(made any) (string, error) {
+	changes, err := diff(nil, made)
 	if err != nil {
-		return err
+		return "", fmt.Errorf("compare for history: %w", err)
 	}
-	if err := t.insertItems(ctx, e.ID, e.Items); err != nil {
-		return err
+	text, err := json.Marshal(changes)
+	if err != nil {
+		return "", fmt.Errorf("encode history: %w", err)
 	}
-	return t.record(ctx, by, actCreate, objectEntry, e.ID, e.OwnerID, nil, recordOf(*e), e.CreatedAt)
+	return string(text), nil
 }
 
-func (t *txn) insertItems(ctx context.Context, entry int64, items []earnings.ExpenseItem) error {
-	for i, item := range items {
-		if _, err := t.ExecContext(ctx, `INSERT INTO expense_item (entry_id, position, category, amount, note) VALUES ($1, $2, $3, $4, $5)`,
-			entry, i, item.Category, item.Amount, item.Note); err != nil {
-			return err
-		}
+// recordEntries writes the history of new entries, as record does of one.
+func (t *txn) recordEntries(ctx context.Context, by account.Actor, entries []earnings.Entry, ids []int64, changes []string) error {
+	var actor any
+	if by.ID != 0 {
+		actor = by.ID
+	}
+	err := t.load(ctx, `INSERT INTO history (at, actor_id, source, address, action, object_type, object_id, owner_id, changes) VALUES `, 9,
+		len(entries), func(i int) []any {
+			e := &entries[i]
+			return []any{e.CreatedAt, actor, string(by.Source), nullText(by.Address), actCreate, objectEntry, ids[i], e.OwnerID, changes[i]}
+		}, nil)
+	if err != nil {
+		return fmt.Errorf("record history: %w", err)
 	}
 	return nil
+}
+
+// insertEntries stores entries with their expense items, many a statement, and
+// returns their ids. What it is given stays as it is.
+func (t *txn) insertEntries(ctx context.Context, entries []earnings.Entry) ([]int64, error) {
+	ids := make([]int64, len(entries))
+	err := t.load(ctx, `
+		INSERT INTO entry (owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips, currency,
+			note, earnings, legacy_earnings, created_at, updated_at)
+		VALUES `, 17, len(entries), func(i int) []any {
+		e := &entries[i]
+		return []any{
+			e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
+			e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt,
+		}
+	}, func(i int, id int64) { ids[i] = id })
+	if err != nil {
+		return nil, err
+	}
+	type place struct{ entry, item int }
+	var items []place
+	for i := range entries {
+		for n := range entries[i].Items {
+			items = append(items, place{i, n})
+		}
+	}
+	return ids, t.loadItems(ctx, len(items), func(i int) (int64, int, earnings.ExpenseItem) {
+		p := items[i]
+		return ids[p.entry], p.item, entries[p.entry].Items[p.item]
+	})
+}
+
+// insertItems stores the expense items of one entry.
+func (t *txn) insertItems(ctx context.Context, entry int64, items []earnings.ExpenseItem) error {
+	return t.loadItems(ctx, len(items), func(i int) (int64, int, earnings.ExpenseItem) { return entry, i, items[i] })
+}
+
+// loadItems stores n expense items: item tells the entry and the place of each.
+func (t *txn) loadItems(ctx context.Context, n int, item func(i int) (entry int64, position int, one earnings.ExpenseItem)) error {
+	return t.load(ctx, `INSERT INTO expense_item (entry_id, position, category, amount, note) VALUES `, 5, n, func(i int) []any {
+		entry, position, one := item(i)
+		return []any{entry, position, one.Category, one.Amount, one.Note}
+	}, nil)
 }
 
 func (t *txn) entry(ctx context.Context, owner, id int64, lock string) (earnings.Entry, error) {
@@ -162,9 +224,14 @@ func (s *Store) UpdateEntry(ctx context.Context, by account.Actor, owner, id int
 		if e, err = tx.entry(ctx, owner, id, s.dialect.forUpdate); err != nil {
 			return err
 		}
-		before := recordOf(e)
-		before.Items = slices.Clone(e.Items)
+		loaded := e
+		loaded.Items = slices.Clone(e.Items)
 		if err := change(&e); err != nil {
+			return err
+		}
+		changes, err := diff(recordOf(loaded), recordOf(e))
+		if err != nil || len(changes) == 0 {
+			e = loaded
 			return err
 		}
 		e.Revision++
@@ -178,7 +245,7 @@ func (s *Store) UpdateEntry(ctx context.Context, by account.Actor, owner, id int
 		if err != nil {
 			return err
 		}
-		if !slices.Equal(before.Items, e.Items) {
+		if !slices.Equal(loaded.Items, e.Items) {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM expense_item WHERE entry_id = $1`, id); err != nil {
 				return err
 			}
@@ -186,7 +253,7 @@ func (s *Store) UpdateEntry(ctx context.Context, by account.Actor, owner, id int
 				return err
 			}
 		}
-		return tx.record(ctx, by, actUpdate, objectEntry, id, e.OwnerID, before, recordOf(e), e.UpdatedAt)
+		return tx.write(ctx, by, actUpdate, objectEntry, id, e.OwnerID, changes, e.UpdatedAt)
 	})
 	if err != nil {
 		return earnings.Entry{}, fmt.Errorf("update entry %d: %w", id, err)

@@ -112,6 +112,28 @@ func TestReadOnlyServer_D6(t *testing.T) {
 	}
 }
 
+// TestSignInDuringPasswordChange_T15 changes the password while a sign-in with
+// the old one is under way: it gets no session.
+func TestSignInDuringPasswordChange_T15(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		u := newUser(t, s, "ana@example.com")
+		_, err := s.UpdateUser(t.Context(), account.Actor{ID: u.ID}, u.ID, func(u *account.User, fx *account.Effects) error {
+			u.PasswordHash, fx.EndSessions = "another", true
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		session := account.Session{UserID: u.ID, Kind: account.SessionAPI, CreatedAt: noon, LastUsedAt: noon, IdleUntil: noon, ExpiresAt: noon}
+		if _, err := s.CreateSession(t.Context(), session, nil, u.PasswordHash); !errors.Is(err, account.ErrBadCredentials) {
+			t.Errorf("CreateSession for the old password = %v, want %v", err, account.ErrBadCredentials)
+		}
+		if _, err := s.CreateSession(t.Context(), session, nil, "another"); err != nil {
+			t.Errorf("CreateSession for the new password = %v", err)
+		}
+	})
+}
+
 // TestUnreachable_D6 has no server at all: the answer is "busy", soon.
 func TestUnreachable_D6(t *testing.T) {
 	s, err := store.Open(t.Context(), store.Options{URL: "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable"})

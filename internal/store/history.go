@@ -30,14 +30,11 @@ const (
 // record writes who did what to an object, from where, and which fields went
 // from what to what, into the transaction of the change. before and after are
 // structs whose JSON form is what is worth remembering (never a secret); nil
-// stands for nothing. An update that changes nothing leaves no trace.
+// stands for nothing.
 func (t *txn) record(ctx context.Context, by account.Actor, act, object string, id, owner int64, before, after any, at time.Time) error {
 	changes, err := diff(before, after)
 	if err != nil {
 		return fmt.Errorf("compare for history: %w", err)
-	}
-	if len(changes) == 0 && act == actUpdate {
-		return nil
 	}
 	return t.write(ctx, by, act, object, id, owner, changes, at)
 }

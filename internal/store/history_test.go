@@ -178,7 +178,7 @@ func TestHistory(t *testing.T) {
 				_, err := s.UpdateSettings(t.Context(), by, u.ID, func(set *account.Settings) error {
 					set.Theme, set.UpdatedAt = "dark", later
 					return fail
-				})
+				}, nil)
 				return err
 			}, nil, "theme", [2]any{"auto", "dark"}},
 			{"user", u.ID, func(fail error) error {
@@ -372,11 +372,11 @@ func fullLife(t *testing.T, s *store.Store, u account.User, other listing.Post) 
 	session, err := s.CreateSession(t.Context(), account.Session{
 		UserID: u.ID, Kind: account.SessionAPI, Device: "marker-device", Address: "203.0.113.7",
 		CreatedAt: noon, LastUsedAt: noon, IdleUntil: noon.Add(time.Hour), ExpiresAt: noon.Add(time.Hour),
-	}, []byte("marker-refresh"))
+	}, []byte("marker-refresh"), u.PasswordHash)
 	must(t, err)
 	_, err = s.RotateRefresh(t.Context(), []byte("marker-refresh"), []byte("marker-successor"), noon, noon.Add(time.Hour), time.Second)
 	must(t, err)
-	must(t, s.CreateToken(t.Context(), account.Token{
+	must(t, s.CreateToken(t.Context(), firstMail(t, s), account.Token{
 		Hash: []byte("marker-token"), UserID: u.ID, Purpose: account.PurposeReset, Address: "marker@example.com", CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
 	}))
 	must(t, s.SetFavorite(t.Context(), by, other.ID, true, noon))
@@ -570,7 +570,7 @@ func TestGoneMeanwhile_D4(t *testing.T) {
 				return err
 			}(), fault.Unauthenticated},
 			"session of an erased account": {func() error {
-				_, err := s.CreateSession(t.Context(), account.Session{UserID: 4711, CreatedAt: noon}, nil)
+				_, err := s.CreateSession(t.Context(), account.Session{UserID: 4711, CreatedAt: noon}, nil, "x")
 				return err
 			}(), account.ErrBadCredentials},
 		} {
@@ -588,7 +588,7 @@ func TestOwner_Z1(t *testing.T) {
 		e, d := newEntry(t, s, u.ID, calendar.On(noon)), newDocument(t, s, u.ID)
 		session, err := s.CreateSession(t.Context(), account.Session{
 			UserID: u.ID, Kind: account.SessionAPI, CreatedAt: noon, LastUsedAt: noon, IdleUntil: noon.Add(time.Hour), ExpiresAt: noon.Add(time.Hour),
-		}, nil)
+		}, nil, u.PasswordHash)
 		must(t, err)
 		by := actor(other.ID)
 		_, readEntry := s.Entry(t.Context(), other.ID, e.ID)
@@ -619,4 +619,11 @@ func TestOwner_Z1(t *testing.T) {
 			t.Errorf("after another tried to end it the session is %+v, %v", p.Session, err)
 		}
 	})
+}
+
+// firstMail is the number of the message that a registration queued.
+func firstMail(t *testing.T, s *store.Store) (id int64) {
+	t.Helper()
+	must(t, s.Reader().QueryRowContext(t.Context(), `SELECT min(id) FROM mail`).Scan(&id))
+	return id
 }

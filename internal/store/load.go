@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,11 +14,10 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
-	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
 // This file is how demo data comes in: many rows a statement, one transaction a
-// call. It writes neither history nor jobs, because what it stores was made by
+// call. (An import of entries takes the same way: see CreateEntries.) It writes neither history nor jobs, because what it stores was made by
 // a program and changed by nobody, and it counts no quotas. It checks no rules:
 // callers hand it what the domain would have accepted.
 
@@ -25,6 +25,11 @@ import (
 // engines take more (SQLite 32,766, PostgreSQL 65,535), but longer statements
 // were not faster.
 const loadParams = 3000
+
+// fewRows is up to how many rows a statement is not prepared for itself: the
+// driver keeps it between transactions, which saves round trips. Longer ones
+// would only fill its memory, each length being a statement of its own.
+const fewRows = 8
 
 // loadCache is the page cache of SQLite's writer from the first load on: with
 // its usual 2 MB, indexes of some 100,000 rows are read again and again.
@@ -64,11 +69,17 @@ func (t *txn) loadChunks(ctx context.Context, into string, width, chunk, first, 
 	if made != nil {
 		into += " RETURNING id"
 	}
-	insert, err := t.PrepareContext(ctx, into)
-	if err != nil {
-		return err
+	run := func(args []any) (*sql.Rows, error) { return t.QueryContext(ctx, into, args...) }
+	exec := func(args []any) (sql.Result, error) { return t.ExecContext(ctx, into, args...) }
+	if last-first > fewRows {
+		insert, err := t.PrepareContext(ctx, into)
+		if err != nil {
+			return err
+		}
+		defer insert.Close() //nolint:errcheck // the transaction tells of all that counts
+		run = func(args []any) (*sql.Rows, error) { return insert.QueryContext(ctx, args...) }
+		exec = func(args []any) (sql.Result, error) { return insert.ExecContext(ctx, args...) }
 	}
-	defer insert.Close() //nolint:errcheck // the transaction tells of all that counts
 	values := make([]any, 0, chunk*width)
 	for from := first; from < last; from += chunk {
 		values = values[:0]
@@ -76,12 +87,12 @@ func (t *txn) loadChunks(ctx context.Context, into string, width, chunk, first, 
 			values = append(values, args(from+i)...)
 		}
 		if made == nil {
-			if _, err := insert.ExecContext(ctx, values...); err != nil {
+			if _, err := exec(values); err != nil {
 				return err
 			}
 			continue
 		}
-		rows, err := insert.QueryContext(ctx, values...)
+		rows, err := run(values)
 		if err != nil {
 			return err
 		}
@@ -226,32 +237,15 @@ func (s *Store) LoadReports(ctx context.Context, reports []listing.Report) error
 
 // LoadEntries stores entries with their expense items and fills in the ids.
 func (s *Store) LoadEntries(ctx context.Context, entries []earnings.Entry) error {
-	type place struct{ entry, item int }
-	var items []place
-	for i := range entries {
-		for n := range entries[i].Items {
-			items = append(items, place{i, n})
-		}
-	}
 	err := s.loading(ctx, func(tx *txn) error {
-		err := tx.load(ctx, `
-			INSERT INTO entry (owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips, currency,
-				note, earnings, legacy_earnings, created_at, updated_at)
-			VALUES `, 17, len(entries), func(i int) []any {
-			e := &entries[i]
-			return []any{
-				e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
-				e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt,
-			}
-		}, func(i int, id int64) { entries[i].ID = id })
+		ids, err := tx.insertEntries(ctx, entries)
 		if err != nil {
 			return err
 		}
-		return tx.load(ctx, `INSERT INTO expense_item (entry_id, position, category, amount, note) VALUES `, 5, len(items), func(i int) []any {
-			e := &entries[items[i].entry]
-			item := e.Items[items[i].item]
-			return []any{e.ID, items[i].item, item.Category, item.Amount, item.Note}
-		}, nil)
+		for i, id := range ids {
+			entries[i].ID = id
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("load entries: %w", err)

@@ -117,7 +117,9 @@ func postgresTable(t *testing.T, s *store.Store, name string) table {
 	tb.Indexes = query(t, s, oneText, `
 		SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i
 		WHERE i.indrelid = CAST($1 AS regclass) AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))`, name)
-	plain := strings.NewReplacer(" ON public.", " ON ", "USING btree ", "", `"position"`, "position")
+	plain := strings.NewReplacer(" ON public.", " ON ", "USING btree ", "", `"position"`, "position",
+		`'9223372036854775807'::bigint`, `9223372036854775807`, `('-1'::integer)::bigint`, `-1`,
+		`((status = 'active'::text) AND (moderated_at IS NULL))`, `status = 'active' AND moderated_at IS NULL`)
 	for _, list := range [][]string{tb.Keys, tb.Indexes} {
 		for i := range list {
 			list[i] = plain.Replace(list[i])
@@ -170,14 +172,14 @@ func sqliteTable(t *testing.T, s *store.Store, name string) table {
 		err := rows.Scan(&i[0], &i[1], &i[2])
 		return i, err
 	}, `SELECT name, "unique", origin FROM pragma_index_list($1)`, name) {
-		columns := strings.Join(query(t, s, oneText, `SELECT name FROM pragma_index_info($1) ORDER BY seqno`, index[0]), ", ")
+		columns := strings.Join(query(t, s, oneText, `SELECT COALESCE(name, '') FROM pragma_index_info($1) ORDER BY seqno`, index[0]), ", ")
 		switch {
 		case index[2] == "u":
 			tb.Keys = append(tb.Keys, "UNIQUE ("+columns+")")
 		case index[2] == "c" && index[1] == "1":
 			tb.Indexes = append(tb.Indexes, fmt.Sprintf("CREATE UNIQUE INDEX %s ON %s (%s)", index[0], name, columns))
-		case index[2] == "c":
-			tb.Indexes = append(tb.Indexes, fmt.Sprintf("CREATE INDEX %s ON %s (%s)", index[0], name, columns))
+		case index[2] == "c": // in its own words: it may be of expressions, and of some rows only
+			tb.Indexes = append(tb.Indexes, query(t, s, oneText, `SELECT sql FROM sqlite_master WHERE name = $1`, index[0])...)
 		}
 	}
 	slices.Sort(tb.Keys)

@@ -55,9 +55,9 @@ type Store struct {
 // dialect is what the two engines do not say alike.
 type dialect struct {
 	name        string
-	forUpdate   string // locks the rows that a SELECT finds until the transaction ends
-	collateC    string // compares text by its bytes
-	searchMatch string // the condition that car_post p has the words of a parameter
+	forUpdate   string                      // locks the rows that a SELECT finds until the transaction ends
+	collateC    string                      // compares text by its bytes
+	searchMatch func(words []string) string // the condition that car_post p has the words of a parameter
 	searchTerm  func(words []string) string
 }
 

@@ -233,8 +233,8 @@ func TestParse(t *testing.T) {
 		{"$", false},
 	}
 	for _, tt := range tests {
-		if got := Understood(tt.encoded); got != tt.want {
-			t.Errorf("Understood(%q) = %v, want %v", tt.encoded, got, tt.want)
+		if got := parse(tt.encoded) != nil; got != tt.want {
+			t.Errorf("parse(%q) reads it: %v, want %v", tt.encoded, got, tt.want)
 		}
 	}
 }

@@ -17,10 +17,6 @@ const (
 	maxIterations = 10_000_000
 )
 
-// Understood tells whether encoded is a hash that Verify can compare with. An
-// import reports the accounts whose password will have to be reset.
-func Understood(encoded string) bool { return parse(encoded) != nil }
-
 // parse reads a stored hash: an *argonHash, a *djangoHash, or nil for anything
 // else.
 func parse(encoded string) any {

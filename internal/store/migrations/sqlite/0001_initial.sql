@@ -187,6 +187,16 @@ CREATE TABLE car_post (
 CREATE INDEX car_post_owner ON car_post (owner_id, created_at);
 CREATE INDEX car_post_created ON car_post (created_at, id);
 CREATE INDEX car_post_make ON car_post (make_key, model_key);
+-- What others may see, in every order of the lists. The stand-ins for a missing
+-- value sort last, up and down.
+CREATE INDEX car_post_seen_created ON car_post (created_at, id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_make ON car_post (make_key, id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_price_up ON car_post (COALESCE(price, 9223372036854775807), id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_price_down ON car_post (COALESCE(price, -1), id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_year_up ON car_post (COALESCE(year, 9223372036854775807), id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_year_down ON car_post (COALESCE(year, -1), id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_mileage_up ON car_post (COALESCE(mileage_km, 9223372036854775807), id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_mileage_down ON car_post (COALESCE(mileage_km, -1), id) WHERE status = 'active' AND moderated_at IS NULL;
 
 -- The full-text index reads the words from car_post.search; they are folded
 -- already, so the tokenizer must leave them as they are: this one ends a word at

@@ -1,0 +1,32 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+)
+
+// PlanPosts is how the engine would read a page of posts.
+func (s *Store) PlanPosts(ctx context.Context, reader int64, f listing.Filter, o listing.Order, at listing.Place) (string, error) {
+	q := s.postQuery(reader, f)
+	statement, err := q.posts(o, at)
+	if err != nil {
+		return "", err
+	}
+	explain, columns := `EXPLAIN `, 1
+	if s.dialect.name == sqliteDialect.name {
+		explain, columns = `EXPLAIN QUERY PLAN `, 4
+	}
+	rows, err := s.read.QueryContext(ctx, explain+statement, q.args...)
+	if err != nil {
+		return "", err
+	}
+	lines, err := collect(rows, func(r row) (string, error) {
+		var line string
+		dest := []any{new(any), new(any), new(any), &line}[4-columns:]
+		err := r.Scan(dest...)
+		return line, err
+	})
+	return strings.Join(lines, "\n"), err
+}
