@@ -59,7 +59,7 @@ func TestCarPost(t *testing.T) {
 	})
 }
 
-func TestCarPostErrors(t *testing.T) {
+func TestCarPostErrors_Z3_I4(t *testing.T) {
 	each(t, func(w *world) {
 		c := w.person()
 		next := w.clock.now().Year() + 1
@@ -152,7 +152,7 @@ func TestCarPostAccess_Z2(t *testing.T) {
 	})
 }
 
-func TestCarPostList(t *testing.T) {
+func TestCarPostList_I6(t *testing.T) {
 	each(t, func(w *world) {
 		a, b := w.person(), w.person()
 		add := func(c *client, more obj) float64 { return c.post("/api/carposts/", car(more)).want(201).number("id") }
@@ -317,7 +317,7 @@ func (w *world) walk(c *client, q url.Values) (forth, back []float64) {
 	}
 }
 
-func TestPages(t *testing.T) {
+func TestPages_I5(t *testing.T) {
 	each(t, func(w *world) {
 		c := w.person()
 		for range 12 {
