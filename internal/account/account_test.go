@@ -1001,7 +1001,7 @@ func TestEnded_T15(t *testing.T) {
 		},
 		"disabled": func(w *world, _, _ account.Credentials) { w.exec(`UPDATE account SET is_active = FALSE`) },
 		"deleted": func(w *world, _, other account.Credentials) {
-			must(w.t, w.Delete(w.t.Context(), as(other), other.Session.CreatedAt, nil, ptr(goodPass)))
+			must(w.t, w.Delete(w.t.Context(), as(other), other.Session.CreatedAt, nil, nil, ptr(goodPass)))
 		},
 	}
 	for name, end := range tests {
@@ -1176,16 +1176,16 @@ func TestDelete_T18(t *testing.T) {
 	w.register(anaMail)
 	c := w.signIn(anaMail, goodPass)
 	w.pass(15*time.Minute + time.Second)
-	wantErr(t, "without a password, long after the sign-in", w.Delete(t.Context(), as(c), c.Session.CreatedAt, nil, nil), fault.Reauthenticate)
-	wantErr(t, "with a wrong password", w.Delete(t.Context(), as(c), c.Session.CreatedAt, nil, ptr("wrong")), fault.Reauthenticate)
-	err := w.Delete(t.Context(), as(c), c.Session.CreatedAt, nil, ptr("wrong"))
+	wantErr(t, "without a password, long after the sign-in", w.Delete(t.Context(), as(c), c.Session.CreatedAt, nil, nil, nil), fault.Reauthenticate)
+	wantErr(t, "with a wrong password", w.Delete(t.Context(), as(c), c.Session.CreatedAt, nil, nil, ptr("wrong")), fault.Reauthenticate)
+	err := w.Delete(t.Context(), as(c), c.Session.CreatedAt, nil, nil, ptr("wrong"))
 	if f := fault.As(err); f == nil || !f.Fields.Has("password") {
 		t.Errorf("the refusal names %+v, want password", f)
 	}
 	fresh := w.signIn(anaMail, goodPass)
-	wantErr(t, "with a wrong password just after the sign-in", w.Delete(t.Context(), as(fresh), fresh.Session.CreatedAt, nil, ptr("wrong")), fault.Reauthenticate)
+	wantErr(t, "with a wrong password just after the sign-in", w.Delete(t.Context(), as(fresh), fresh.Session.CreatedAt, nil, nil, ptr("wrong")), fault.Reauthenticate)
 	w.pass(15 * time.Minute)
-	must(t, w.Delete(t.Context(), as(fresh), fresh.Session.CreatedAt, nil, nil))
+	must(t, w.Delete(t.Context(), as(fresh), fresh.Session.CreatedAt, nil, nil, nil))
 	if out := w.mailed(account.MailAccountDeleted); out.Address != anaMail || out.Language != "en" {
 		t.Errorf("the farewell is %+v", out)
 	}
@@ -1230,7 +1230,7 @@ func TestLogs_P4(t *testing.T) {
 	wantErr(t, "a wrong current password", w.ChangePassword(t.Context(), as(c), ptr("wrong"+goodPass), goodPass, nil), fault.Reauthenticate)
 	must(t, w.EndSession(t.Context(), as(c), c.Session.ID))
 	c = w.signIn(anaMail, newPass)
-	must(t, w.Delete(t.Context(), as(c), c.Session.CreatedAt, nil, ptr(newPass)))
+	must(t, w.Delete(t.Context(), as(c), c.Session.CreatedAt, nil, nil, ptr(newPass)))
 
 	log := w.log.String()
 	for _, event := range []string{"register", "login", "login_refused", "throttled", "refresh_reuse", "password_reset", "reauthentication_refused", "logout", "erased"} {

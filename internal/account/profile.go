@@ -144,7 +144,17 @@ func (s *Service) Revise(ctx context.Context, by Actor, match Match, e Edit) (Us
 	if err != nil {
 		return User{}, err
 	}
-	return s.store.UpdateUser(ctx, by, by.ID, edit)
+	u, err := s.store.UpdateUser(ctx, by, by.ID, edit)
+	return u, own(err)
+}
+
+// own explains that one's own account is not there: it was erased a moment ago,
+// and the session with it.
+func own(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return ErrUnauthenticated
+	}
+	return err
 }
 
 // prepare does what an edit of the account needs before its transaction: it
@@ -152,7 +162,7 @@ func (s *Service) Revise(ctx context.Context, by Actor, match Match, e Edit) (Us
 func (s *Service) prepare(ctx context.Context, by Actor, match Match, e Edit) (func(*User, *Effects) error, error) {
 	u, err := s.store.User(ctx, by.ID)
 	if err != nil {
-		return nil, err
+		return nil, own(err)
 	}
 	if err := match.Check(u.Version); err != nil {
 		return nil, err
@@ -276,7 +286,7 @@ func reauthenticate(code, message string) error {
 func (s *Service) ChangePassword(ctx context.Context, by Actor, current *string, pw string, bad fault.Fields) error {
 	u, err := s.store.User(ctx, by.ID)
 	if err != nil {
-		return err
+		return own(err)
 	}
 	if !bad.Has("new_password") {
 		checkPassword("new_password", pw, u.Name, u.Email, &bad)
@@ -302,6 +312,7 @@ func (s *Service) ChangePassword(ctx context.Context, by Actor, current *string,
 		s.setHash(u, fx, hash, by.SessionID)
 		return nil
 	})
+	err = own(err)
 	if err == nil {
 		s.o.Log.InfoContext(ctx, "password changed", "event", "password_changed", "user", by.ID)
 	}
@@ -309,11 +320,12 @@ func (s *Service) ChangePassword(ctx context.Context, by Actor, current *string,
 }
 
 // Delete erases the actor's account with all that belongs to it. It needs the
-// password, or a sign-in of the last 15 minutes (promise T18).
-func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, match Match, pw *string) error {
+// password, or a sign-in of the last 15 minutes (promise T18). user and settings
+// match what the caller has seen of either.
+func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, user, settings Match, pw *string) error {
 	u, err := s.store.User(ctx, by.ID)
 	if err != nil {
-		return err
+		return own(err)
 	}
 	proven := ""
 	if pw != nil || s.now().Sub(signedInAt) > reauthenticationGrace {
@@ -326,15 +338,17 @@ func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, ma
 			return err
 		}
 	}
-	settings, err := s.store.Settings(ctx, by.ID)
+	set, err := s.store.Settings(ctx, by.ID)
 	if err != nil {
-		return err
+		return own(err)
 	}
 	var mails []Mail
 	if u.Email != "" {
-		mails = []Mail{{Kind: MailAccountDeleted, Address: u.Email, Name: u.Name, Language: settings.Language}}
+		mails = []Mail{{Kind: MailAccountDeleted, Address: u.Email, Name: u.Name, Language: set.Language}}
 	}
-	err = s.store.DeleteUser(ctx, by, by.ID, func(u User) error { return errors.Join(match.Check(u.Version), stillProven(u, proven)) }, mails)
+	err = own(s.store.DeleteUser(ctx, by, by.ID, func(u User, set Settings) error {
+		return errors.Join(user.Check(u.Version), settings.Check(set.Version), stillProven(u, proven))
+	}, mails))
 	if err == nil {
 		s.o.Log.InfoContext(ctx, "account erased", "event", "erased", "user", by.ID)
 	}
@@ -373,8 +387,9 @@ func (s *Service) ReviseSettings(ctx context.Context, by Actor, match Match, cha
 			return Settings{}, err
 		}
 	}
-	return s.store.UpdateSettings(ctx, by, by.ID, func(set *Settings) error {
+	set, err := s.store.UpdateSettings(ctx, by, by.ID, func(set *Settings) error {
 		bad, err := revise(set)
 		return errors.Join(err, bad.Err())
 	}, edit)
+	return set, own(err)
 }

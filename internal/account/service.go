@@ -75,7 +75,7 @@ type Store interface {
 	// unless the password was changed meanwhile.
 	RenewHash(ctx context.Context, id int64, old, renewed string) (bool, error)
 	// DeleteUser erases the user and all that belongs to them, if check agrees.
-	DeleteUser(ctx context.Context, by Actor, id int64, check func(User) error, mails []Mail) error
+	DeleteUser(ctx context.Context, by Actor, id int64, check func(User, Settings) error, mails []Mail) error
 
 	Settings(ctx context.Context, userID int64) (Settings, error)
 	// UpdateSettings loads, changes and saves preferences and, if edit is not

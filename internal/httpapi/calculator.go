@@ -115,11 +115,11 @@ func (b entryBody) apply(d *earnings.Details, bad fault.Fields) fault.Fields {
 // createEntry serves POST /api/calculator/.
 func (a *API) createEntry(ctx context.Context, in *struct{ Body body[entryBody] }) (*out[entryOut], error) {
 	in.Body.in.AppIncome.require("app_income", &in.Body.bad)
-	e, _, err := a.Earnings.Create(ctx, actor(ctx), func(d *earnings.Details) fault.Fields { return in.Body.in.apply(d, in.Body.bad) })
+	e, repeated, err := a.Earnings.Create(ctx, actor(ctx), func(d *earnings.Details) fault.Fields { return in.Body.in.apply(d, in.Body.bad) })
 	if err != nil {
 		return nil, err
 	}
-	return made(a, "/api/calculator/", e.ID, e.Revision, newEntryOut(e)), nil
+	return made(ctx, a, "/api/calculator/", e.ID, e.Revision, repeated, newEntryOut(e)), nil
 }
 
 // entry serves GET /api/calculator/{id}/.

@@ -162,11 +162,11 @@ func (a *API) createCarPost(ctx context.Context, in *struct{ Body body[carPostBo
 	d := listing.DefaultDetails()
 	in.Body.in.whole(&in.Body.bad)
 	in.Body.in.apply(&d)
-	p, _, err := a.Listings.Create(ctx, actor(ctx), d, in.Body.bad)
+	p, repeated, err := a.Listings.Create(ctx, actor(ctx), d, in.Body.bad)
 	if err != nil {
 		return nil, err
 	}
-	return made(a, "/api/carposts/", p.ID, p.Revision, newCarPostOut(p)), nil
+	return made(ctx, a, "/api/carposts/", p.ID, p.Revision, repeated, newCarPostOut(p)), nil
 }
 
 // carPost serves GET /api/carposts/{id}/.

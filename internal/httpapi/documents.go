@@ -81,7 +81,7 @@ func (a *API) createDocument(ctx context.Context, in *struct{ Body body[document
 	d := document.Details{RemindDays: document.DefaultRemindDays()}
 	in.Body.in.Type.require("type", &in.Body.bad)
 	in.Body.in.apply(&d)
-	doc, _, err := a.Documents.Create(ctx, by, d, in.Body.bad)
+	doc, repeated, err := a.Documents.Create(ctx, by, d, in.Body.bad)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (a *API) createDocument(ctx context.Context, in *struct{ Body body[document
 	if err != nil {
 		return nil, err
 	}
-	return made(a, "/api/documents/", doc.ID, doc.Revision, newDocumentOut(doc, today)), nil
+	return made(ctx, a, "/api/documents/", doc.ID, doc.Revision, repeated, newDocumentOut(doc, today)), nil
 }
 
 func (a *API) documentAnswer(ctx context.Context, doc document.Document, err error) (*out[documentOut], error) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -259,8 +260,11 @@ type out[T any] struct {
 // none is an answer without a body.
 type none struct{}
 
-// made is the answer of a creation.
-func made[T any](a *API, path string, id, version int64, v T) *out[T] {
+// made is the answer of a creation, or of a repetition of one.
+func made[T any](ctx context.Context, a *API, path string, id, version int64, repeated bool, v T) *out[T] {
+	if repeated {
+		call(ctx).w.Header().Set(replayedHeader, "true")
+	}
 	return &out[T]{
 		Status: http.StatusCreated, Version: itoa(version), Body: v,
 		Location: strings.TrimSuffix(a.PublicURL.String(), "/") + path + itoa(id) + "/",

@@ -49,6 +49,12 @@ func TestJSON_I1(t *testing.T) {
 		if got := c.post("/api/carposts/", nil).errors(); got != "make required, model required, year required, price required, price_period required" {
 			w.Errorf("no body: errors = %q", got)
 		}
+		if got := c.put("/api/user/", nil).errors(); got != "name required, email required" {
+			w.Errorf("PUT of nothing: errors = %q", got)
+		}
+		if got := c.patch("/api/user/", nil).errors(); got != " required" {
+			w.Errorf("PATCH of nothing: errors = %q", got)
+		}
 		if got := c.patch("/api/user/", `{"zz":1,"aa":2,"mm":3}`).errors(); got != "aa unknown, mm unknown, zz unknown" {
 			w.Errorf("unknown fields = %q, want them in order", got)
 		}
@@ -224,6 +230,9 @@ func TestIdempotency_D2(t *testing.T) {
 			again := c.post(list, body, key...).want(201)
 			if string(first.body) != string(again.body) || first.header.Get("Location") != again.header.Get("Location") || first.header.Get("ETag") != again.header.Get("ETag") {
 				w.Errorf("%s: first %v %s, again %v %s", list, first.header, first.body, again.header, again.body)
+			}
+			if again.header.Get("Idempotent-Replayed") != "true" || first.header.Get("Idempotent-Replayed") != "" {
+				w.Errorf("%s: the repetition does not say so, or the first answer does", list)
 			}
 			c.post(list, obj{"something": "else"}, key...).want(422)
 			if got := other.post(list, body, key...).want(201).number("id"); got == first.number("id") {

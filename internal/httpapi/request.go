@@ -207,7 +207,9 @@ func readBody(r *http.Request, o operation) ([]byte, error) {
 		return nil, fault.InvalidField("", "unreadable", "The request could not be read to its end.")
 	case int64(len(raw)) > o.maxBody:
 		return nil, tooLarge(o.maxBody)
-	case len(raw) == 0 && o.method == http.MethodPost && o.media == jsonType:
+	case len(raw) == 0 && (o.method == http.MethodPatch || o.media != jsonType):
+		return nil, fault.InvalidField("", "required", "Send a body.")
+	case len(raw) == 0 && (o.method == http.MethodPost || o.method == http.MethodPut):
 		// Nothing sent is nothing said: every missing field is named.
 		r.Body = io.NopCloser(strings.NewReader("{}"))
 		return nil, nil
@@ -264,6 +266,9 @@ func (a *API) onlyOnce(c *callInfo, o operation, key string, raw []byte, run fun
 	}
 }
 
+// replayedHeader marks the answer of a repetition under an idempotency key.
+const replayedHeader = "Idempotent-Replayed"
+
 // again gives an answer a second time.
 func (a *API) again(w *answer, before account.Answer) {
 	h := w.Header()
@@ -273,7 +278,7 @@ func (a *API) again(w *answer, before account.Answer) {
 	if before.ETag != "" {
 		h.Set(versionHeader, before.ETag)
 	}
-	h.Set("Idempotent-Replayed", "true")
+	h.Set(replayedHeader, "true")
 	if len(before.Body) > 0 {
 		h.Set("Content-Type", jsonType)
 	}

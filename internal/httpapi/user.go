@@ -62,19 +62,15 @@ type deleteUserIn struct {
 // deleteAccount serves DELETE /api/settings/: what If-Match names there is the
 // settings.
 func (a *API) deleteAccount(ctx context.Context, in *deleteUserIn) (*none, error) {
-	s, err := a.Accounts.Settings(ctx, actor(ctx))
-	if err != nil {
-		return nil, err
-	}
-	if err := match(in.IfMatch).Check(s.Version); err != nil {
-		return nil, err
-	}
-	in.IfMatch = ""
-	return a.deleteUser(ctx, in)
+	return a.erase(ctx, in, nil, match(in.IfMatch))
 }
 
 // deleteUser serves DELETE /api/user/.
 func (a *API) deleteUser(ctx context.Context, in *deleteUserIn) (*none, error) {
+	return a.erase(ctx, in, match(in.IfMatch), nil)
+}
+
+func (a *API) erase(ctx context.Context, in *deleteUserIn, user, settings account.Match) (*none, error) {
 	var pw *string
 	if in.Body != nil {
 		if err := in.Body.bad.Err(); err != nil {
@@ -82,7 +78,7 @@ func (a *API) deleteUser(ctx context.Context, in *deleteUserIn) (*none, error) {
 		}
 		pw = in.Body.in.Password.ptr()
 	}
-	return nil, a.Accounts.Delete(ctx, actor(ctx), call(ctx).known.Session.CreatedAt, match(in.IfMatch), pw)
+	return nil, a.Accounts.Delete(ctx, actor(ctx), call(ctx).known.Session.CreatedAt, user, settings, pw)
 }
 
 type settingsOut struct {

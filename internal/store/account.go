@@ -194,7 +194,7 @@ func (t *txn) carryOut(ctx context.Context, u account.User, fx account.Effects) 
 		}
 	}
 	for _, m := range fx.Mails {
-		if fx.MailQuota {
+		if fx.MailQuota && m.Kind != account.MailAddressAsked { // which only goes along
 			full, err := t.mailQuotaFull(ctx, m, u.ID, u.UpdatedAt)
 			if err != nil {
 				return err
@@ -226,13 +226,17 @@ func (s *Store) RenewHash(ctx context.Context, id int64, old, renewed string) (d
 
 // DeleteUser erases a user: every row goes with the account, the history keeps
 // who and when but no values, and the number stays on the list of the erased.
-func (s *Store) DeleteUser(ctx context.Context, by account.Actor, id int64, check func(account.User) error, mails []account.Mail) error {
+func (s *Store) DeleteUser(ctx context.Context, by account.Actor, id int64, check func(account.User, account.Settings) error, mails []account.Mail) error {
 	err := s.inLongTx(ctx, func(tx *txn) error {
 		u, err := scanUser(tx.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`+s.dialect.forUpdate, id))
 		if err != nil {
 			return err
 		}
-		if err := check(u); err != nil {
+		set, err := scanSettings(tx.QueryRowContext(ctx, `SELECT `+settingsColumns+` FROM settings s WHERE s.account_id = $1`+s.dialect.forUpdate, id))
+		if err != nil {
+			return err
+		}
+		if err := check(u, set); err != nil {
 			return err
 		}
 		at := now()
@@ -563,7 +567,7 @@ const mailsPerHour = 5
 
 func (t *txn) mailQuotaFull(ctx context.Context, m account.Mail, userID int64, at time.Time) (bool, error) {
 	kinds := []any{string(account.MailReset), string(account.MailVerifyIfUnproven), string(account.MailAccountExists)}
-	if m.Kind == account.MailConfirmNew || m.Kind == account.MailAddressAsked {
+	if m.Kind == account.MailConfirmNew {
 		kinds = []any{string(account.MailConfirmNew), "", ""}
 	}
 	var n int
@@ -627,6 +631,10 @@ func (s *Store) SetMailState(ctx context.Context, id int64, state, problem strin
 // was dropped meanwhile gets none.
 func (s *Store) CreateToken(ctx context.Context, mailID int64, t account.Token) error {
 	return s.inTx(ctx, func(tx *txn) error {
+		// The account before the message, as everybody locks them.
+		if _, err := scanUser(tx.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`+s.dialect.forUpdate, t.UserID)); err != nil {
+			return err
+		}
 		var state string
 		err := tx.QueryRowContext(ctx, `SELECT state FROM mail WHERE id = $1`+s.dialect.forUpdate, mailID).Scan(&state)
 		if err != nil {

@@ -35,8 +35,9 @@ func recordOf(e earnings.Entry) entryRecord {
 	return entryRecord{Details: e.Details, Earnings: e.Earnings, LegacyEarnings: e.LegacyEarnings}
 }
 
-// importTimeout bounds the creation of entries, thousands of them at a time: it
-// ends, and leaves nothing, before the answer's own limit of 60 seconds.
+// importTimeout bounds the creation of thousands of entries: it ends, and leaves
+// nothing, before the answer's own limit of 60 seconds. One entry has the time of
+// any other write.
 const importTimeout = 45 * time.Second
 
 // CreateEntries stores entries, all or none.
@@ -51,7 +52,11 @@ func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []e
 			return earnings.Entry{}, false, fmt.Errorf("create entries: %w", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, importTimeout)
+	limit := importTimeout
+	if len(entries) == 1 {
+		limit = operationTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err = s.inLongTx(ctx, func(tx *txn) error {
 		id, err := tx.madeBefore(ctx, by, entries[0].CreatedAt)

@@ -303,7 +303,7 @@ func TestIDs_NeverUsedAgain(t *testing.T) {
 		if e := newEntry(t, s, u.ID, calendar.On(noon)); e.ID <= entry.ID {
 			t.Errorf("an entry after the deleted %d is %d", entry.ID, e.ID)
 		}
-		if err := s.DeleteUser(t.Context(), actor(u.ID), u.ID, func(account.User) error { return nil }, nil); err != nil {
+		if err := s.DeleteUser(t.Context(), actor(u.ID), u.ID, func(account.User, account.Settings) error { return nil }, nil); err != nil {
 			t.Fatal(err)
 		}
 		if again := newUser(t, s, "ana@example.com"); again.ID <= u.ID {
@@ -415,11 +415,11 @@ func TestErase_D13(t *testing.T) {
 			}
 		}
 
-		err := s.DeleteUser(t.Context(), actor(u.ID), u.ID, func(account.User) error { return errStop }, nil)
+		err := s.DeleteUser(t.Context(), actor(u.ID), u.ID, func(account.User, account.Settings) error { return errStop }, nil)
 		if !errors.Is(err, errStop) || count(t, s, `SELECT count(*) FROM session`) != 1 {
 			t.Fatalf("a refused erasure: %v, want %v and nothing gone", err, errStop)
 		}
-		must(t, s.DeleteUser(t.Context(), actor(u.ID), u.ID, func(account.User) error { return nil }, nil))
+		must(t, s.DeleteUser(t.Context(), actor(u.ID), u.ID, func(account.User, account.Settings) error { return nil }, nil))
 
 		for where := range columns {
 			n := count(t, s, countOwned(where), u.ID)
@@ -491,7 +491,7 @@ func countOwned(where string) string {
 func TestErase_Farewell(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		u := newUser(t, s, "ana@example.com")
-		must(t, s.DeleteUser(t.Context(), actor(u.ID), u.ID, func(account.User) error { return nil },
+		must(t, s.DeleteUser(t.Context(), actor(u.ID), u.ID, func(account.User, account.Settings) error { return nil },
 			[]account.Mail{{Kind: account.MailAccountDeleted, Address: u.Email, Name: u.Name, Language: "ro"}}))
 		var id int64
 		must(t, s.Reader().QueryRowContext(t.Context(), `SELECT id FROM mail`).Scan(&id))
