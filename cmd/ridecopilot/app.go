@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,6 +28,9 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/site"
 	"github.com/ridecopilot/ridecopilot/internal/store"
 )
+
+// djangoIterations is what Django 3.2, the older backend's, hashes with.
+const djangoIterations = 260_000
 
 // app is the product, put together: every constructor is called here and
 // nowhere else.
@@ -59,7 +63,16 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 		return nil, err
 	}
 	s.SetQueue(queue)
-	a := &app{config: c, log: log, store: s, hasher: password.NewHasher(password.Params{})}
+	var params password.Params
+	switch imported, err := s.HasDjangoHashes(ctx); {
+	case err != nil:
+		return nil, errors.Join(err, s.Close())
+	case imported:
+		// Until the last of them is renewed every check does the work of one, so
+		// that nobody can tell imported accounts by the time (promise T4).
+		params.DjangoIterations = djangoIterations
+	}
+	a := &app{config: c, log: log, store: s, hasher: password.NewHasher(params)}
 	a.accounts = account.NewService(s, account.Options{
 		Secret: c.secret, PreviousSecret: c.previousSecret, AccessTTL: c.accessTTL, RefreshTTL: c.refreshTTL,
 		Registration: c.registration, Throttle: c.throttle, Hasher: a.hasher, Log: log,

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
@@ -222,6 +225,18 @@ func (s *Store) RenewHash(ctx context.Context, id int64, old, renewed string) (d
 		return err
 	})
 	return done, err
+}
+
+// HasDjangoHashes tells whether somebody's password still rests as the older
+// backend kept it. A database without tables has none.
+func (s *Store) HasDjangoHashes(ctx context.Context) (found bool, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM account WHERE password_hash LIKE 'pbkdf2_sha256$%')`).Scan(&found)
+	})
+	if pgCode(err) == pgNoTable || (sqliteCode(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such table")) {
+		return false, nil
+	}
+	return found, err
 }
 
 // DeleteUser erases a user: every row goes with the account, the history keeps

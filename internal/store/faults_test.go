@@ -148,3 +148,42 @@ func TestUnreachable_D6(t *testing.T) {
 		t.Errorf("EndSessions = %v, want %v", err, fault.Unavailable)
 	}
 }
+
+// TestHasDjangoHashes_T4 knows whether hashes of the older backend are left, and
+// takes an empty database for one without.
+func TestHasDjangoHashes_T4(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		u := newUser(t, s, "ana@example.com")
+		for _, tt := range []struct {
+			hash string
+			want bool
+		}{{"$argon2id$v=19$m=19456,t=2,p=1$a$b", false}, {"pbkdf2_sha256$260000$salt$hash", true}} {
+			_, err := s.UpdateUser(t.Context(), account.Actor{ID: u.ID}, u.ID, func(u *account.User, _ *account.Effects) error {
+				u.PasswordHash = tt.hash
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.HasDjangoHashes(t.Context()); err != nil || got != tt.want {
+				t.Errorf("HasDjangoHashes with %s = %v, %v, want %v", tt.hash, got, err, tt.want)
+			}
+		}
+	})
+	for name, options := range map[string]func(t *testing.T) store.Options{
+		"empty sqlite":   func(t *testing.T) store.Options { return store.Options{DataDir: t.TempDir(), SyncOff: true} },
+		"empty postgres": func(t *testing.T) store.Options { return store.Options{URL: storetest.PostgresURL(t, false)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.SkipUnless(t, name[len("empty "):])
+			s, err := store.Open(t.Context(), options(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if got, err := s.HasDjangoHashes(t.Context()); err != nil || got {
+				t.Errorf("HasDjangoHashes without tables = %v, %v, want false", got, err)
+			}
+		})
+	}
+}

@@ -371,6 +371,7 @@ const (
 	pgReadOnly      = "25006"
 	pgShutdown      = "57P01"
 	pgDiskFull      = "53100"
+	pgNoTable       = "42P01"
 )
 
 func pgCode(err error) string {
