@@ -167,19 +167,16 @@ type MailKind string
 
 // The messages.
 const (
-	MailVerify            MailKind = "verify_address"
-	MailReset             MailKind = "reset_password"
-	MailConfirmNew        MailKind = "confirm_new_address"
-	MailAddressAsked      MailKind = "address_change_asked"
-	MailAddressChanged    MailKind = "address_changed"
-	MailPasswordChanged   MailKind = "password_changed"
-	MailAccountExists     MailKind = "account_exists"
-	MailAccountDeleted    MailKind = "account_deleted"
-	MailDocumentReminder  MailKind = "document_reminder"
-	MailVerifyIfUnproven  MailKind = "verify_resend"
-	maxMailsPerHour                = 5
-	mailRateWindow                 = time.Hour
-	reauthenticationGrace          = 15 * time.Minute
+	MailVerify           MailKind = "verify_address"
+	MailReset            MailKind = "reset_password"
+	MailConfirmNew       MailKind = "confirm_new_address"
+	MailAddressAsked     MailKind = "address_change_asked"
+	MailAddressChanged   MailKind = "address_changed"
+	MailPasswordChanged  MailKind = "password_changed"
+	MailAccountExists    MailKind = "account_exists"
+	MailAccountDeleted   MailKind = "account_deleted"
+	MailDocumentReminder MailKind = "document_reminder"
+	MailVerifyIfUnproven MailKind = "verify_resend"
 )
 
 // Mail is a row of the outbox: a message that is to be sent, was, or could not

@@ -319,6 +319,10 @@ func (s *Service) ChangePassword(ctx context.Context, by Actor, current *string,
 	return err
 }
 
+// reauthenticationGrace is how long a sign-in stands for the password when an
+// account is deleted.
+const reauthenticationGrace = 15 * time.Minute
+
 // Delete erases the actor's account with all that belongs to it. It needs the
 // password, or a sign-in of the last 15 minutes (promise T18). user and settings
 // match what the caller has seen of either.

@@ -32,7 +32,8 @@ func scanDocumentAnd(r row, more ...any) (document.Document, error) {
 	if err := r.Scan(append(documentFields(&d, &leads), more...)...); err != nil {
 		return d, orNotFound(err, document.ErrNotFound)
 	}
-	return d, json.Unmarshal([]byte(leads), &d.RemindDays)
+	err := json.Unmarshal([]byte(leads), &d.RemindDays)
+	return d, err
 }
 
 // leads is how lead times rest: a JSON array of numbers.

@@ -165,7 +165,8 @@ func (t *txn) entry(ctx context.Context, owner, id int64, lock string) (earnings
 	if err != nil {
 		return e, err
 	}
-	return e, withItems(ctx, t.Tx, []*earnings.Entry{&e})
+	err = withItems(ctx, t.Tx, []*earnings.Entry{&e})
+	return e, err
 }
 
 // querier is a transaction or a pool.
