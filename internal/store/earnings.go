@@ -102,15 +102,9 @@ func creation(made any) (string, error) {
 
 // recordEntries writes the history of new entries, as record does of one.
 func (t *txn) recordEntries(ctx context.Context, by account.Actor, entries []earnings.Entry, ids []int64, changes []string) error {
-	var actor any
-	if by.ID != 0 {
-		actor = by.ID
-	}
-	err := t.load(ctx, `INSERT INTO history (at, actor_id, source, address, action, object_type, object_id, owner_id, changes) VALUES `, 9,
-		len(entries), func(i int) []any {
-			e := &entries[i]
-			return []any{e.CreatedAt, actor, string(by.Source), nullText(by.Address), actCreate, objectEntry, ids[i], e.OwnerID, changes[i]}
-		}, nil)
+	err := t.load(ctx, insertHistory, 9, len(entries), func(i int) []any {
+		return historyRow(by, actCreate, objectEntry, ids[i], entries[i].OwnerID, changes[i], entries[i].CreatedAt)
+	}, nil)
 	if err != nil {
 		return fmt.Errorf("record history: %w", err)
 	}

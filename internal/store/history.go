@@ -44,18 +44,22 @@ func (t *txn) write(ctx context.Context, by account.Actor, act, object string, i
 	if err != nil {
 		return fmt.Errorf("encode history: %w", err)
 	}
-	var actor any
-	if by.ID != 0 {
-		actor = by.ID
-	}
-	_, err = t.ExecContext(ctx, `
-		INSERT INTO history (at, actor_id, source, address, action, object_type, object_id, owner_id, changes)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		at, actor, string(by.Source), nullText(by.Address), act, object, id, owner, string(text))
+	_, err = t.ExecContext(ctx, insertHistory+`($1, $2, $3, $4, $5, $6, $7, $8, $9)`, historyRow(by, act, object, id, owner, string(text), at)...)
 	if err != nil {
 		return fmt.Errorf("record history: %w", err)
 	}
 	return nil
+}
+
+// insertHistory is an INSERT up to its rows, which historyRow makes.
+const insertHistory = `INSERT INTO history (at, actor_id, source, address, action, object_type, object_id, owner_id, changes) VALUES `
+
+func historyRow(by account.Actor, act, object string, id, owner int64, changes string, at time.Time) []any {
+	var actor any
+	if by.ID != 0 {
+		actor = by.ID
+	}
+	return []any{at, actor, string(by.Source), nullText(by.Address), act, object, id, owner, changes}
 }
 
 var (
