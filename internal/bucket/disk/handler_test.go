@@ -1,0 +1,438 @@
+package disk_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/bucket"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/buckettest"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/disk"
+)
+
+// serve hands a request to the handler, without a network.
+func serve(b http.Handler, method, target, contentType string, body io.Reader) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, body)
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	r.Header.Set("X-Request-Id", "r1")
+	w := httptest.NewRecorder()
+	b.ServeHTTP(w, r)
+	return w
+}
+
+func wantProblem(t *testing.T, name string, w *httptest.ResponseRecorder, status int, kind string) {
+	t.Helper()
+	var p struct {
+		Type, Title, Detail string
+		Status              int
+		RequestID           string `json:"request_id"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Errorf("%s: %d %s: %v", name, w.Code, w.Body, err)
+		return
+	}
+	if w.Code != status || p.Status != status || p.Type != kind || p.Title == "" || p.Detail == "" || p.RequestID != "r1" ||
+		w.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%s: %d %s, want %d %s", name, w.Code, w.Body, status, kind)
+	}
+}
+
+// part is a piece of a form as it travels.
+func part(disposition, body string) string {
+	return "--b\r\nContent-Disposition: form-data; " + disposition + "\r\n\r\n" + body + "\r\n"
+}
+
+func formOf(t testing.TB, b buckettest.Bucket, u bucket.Upload) (bucket.Form, string) {
+	t.Helper()
+	f, err := b.Form(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields strings.Builder
+	for _, name := range []string{"key", "Content-Type", "policy", "x-signature"} {
+		fields.WriteString(part(`name="`+name+`"`, f.Fields[name]))
+	}
+	return f, fields.String()
+}
+
+const multipartType = `multipart/form-data; boundary=b`
+
+// TestUploadBodies: U2, U4, U12. Each refusal has its status, and none leaves
+// anything.
+func TestUploadBodies(t *testing.T) {
+	dir := t.TempDir()
+	b, _ := buckettest.DiskWith(t, disk.Options{Dir: dir})
+	f, fields := formOf(t, b, buckettest.Upload("uploads/1"))
+	file := part(`name="file"; filename="x"`, "bytes")
+	end := "--b--\r\n"
+	tests := []struct {
+		name, contentType, body string
+		status                  int
+		kind                    string
+	}{
+		{"JSON", "application/json", "{}", 415, "unsupported_media"},
+		{"no type", "", "", 415, "unsupported_media"},
+		{"no boundary", "multipart/form-data", fields, 415, "unsupported_media"},
+		{"no body", multipartType, "", 400, "invalid"},
+		{"no parts", multipartType, end, 400, "invalid"},
+		{"no file", multipartType, fields + end, 400, "invalid"},
+		{"no fields", multipartType, file + end, 403, "forbidden"},
+		{"cut in the file", multipartType, fields + file[:len(file)-4], 400, "invalid"},
+		{"cut after the file", multipartType, fields + file, 400, "invalid"},
+		{"cut in a field", multipartType, fields[:200], 400, "invalid"},
+		{"a field after the file", multipartType, fields + file + part(`name="key"`, "other") + end, 400, "invalid"},
+		{"a second file", multipartType, fields + file + file + end, 400, "invalid"},
+		{"a field twice", multipartType, fields + part(`name="key"`, f.Fields["key"]) + file + end, 400, "invalid"},
+		{"an unknown field", multipartType, fields + part(`name="acl"`, "public-read") + file + end, 403, "forbidden"},
+		{"a long field", multipartType, part(`name="key"`, strings.Repeat("x", 9000)) + fields + file + end, 400, "invalid"},
+		{"many fields", multipartType, manyParts(50) + fields + file + end, 400, "invalid"},
+		{"long fields", multipartType, longParts(20) + fields + file + end, 413, "too_large"},
+		{"long headers", multipartType, "--b\r\nX-A: " + strings.Repeat("a", 100<<10) + "\r\n\r\n", 413, "too_large"},
+		{"too small", multipartType, fields + part(`name="file"`, "") + end, 400, "too_small"},
+		{"too large", multipartType, fields + part(`name="file"`, strings.Repeat("x", 1001)) + end, 400, "too_large"},
+		{"beyond the cut", multipartType, fields + part(`name="file"`, strings.Repeat("x", 100<<10)) + end, 413, "too_large"},
+	}
+	for _, tt := range tests {
+		for _, length := range []string{"known", "unknown"} {
+			var body io.Reader = strings.NewReader(tt.body)
+			if length == "unknown" {
+				body = io.MultiReader(body) // which hides how long it is
+			}
+			w := serve(b, "POST", "/storage/", tt.contentType, body)
+			want, kind := tt.status, tt.kind
+			if tt.name == "beyond the cut" && length == "unknown" {
+				want = 400 // the file is seen to be too large before the body is
+			}
+			wantProblem(t, tt.name+", length "+length, w, want, kind)
+		}
+	}
+	// A body that ends with an error, as when the client goes.
+	gone := io.MultiReader(strings.NewReader(fields+file[:len(file)-4]), errReader{})
+	wantProblem(t, "gone", serve(b, "POST", "/storage/", multipartType, gone), 400, "invalid")
+
+	if got := files(t, dir); len(got) != 0 {
+		t.Errorf("left: %q", got)
+	}
+	w := serve(b, "POST", "/storage/", multipartType, strings.NewReader(fields+file+end))
+	if w.Code != 204 || w.Header().Get("ETag") == "" {
+		t.Errorf("the good one: %d %s", w.Code, w.Body)
+	}
+}
+
+type errReader struct{}
+
+func (errReader) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+func manyParts(n int) string {
+	var s strings.Builder
+	for i := range n {
+		s.WriteString(part(`name="n`+strings.Repeat("x", i)+`"`, ""))
+	}
+	return s.String()
+}
+
+func longParts(n int) string {
+	var s strings.Builder
+	for i := range n {
+		s.WriteString(part(`name="n`+strings.Repeat("x", i)+`"`, strings.Repeat("y", 8000)))
+	}
+	return s.String()
+}
+
+// TestPermitFirst: U4. A permit that is none is refused before anything of the
+// file is read.
+func TestPermitFirst(t *testing.T) {
+	b, _ := buckettest.NewDisk(t)
+	_, fields := formOf(t, b, buckettest.Upload("uploads/1"))
+	fields = strings.Replace(fields, "image/jpeg", "image/png!", 1)
+	rest := &countingReader{}
+	w := serve(b, "POST", "/storage/", multipartType,
+		io.MultiReader(strings.NewReader(fields+"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n"), rest))
+	wantProblem(t, "another type", w, 403, "forbidden")
+	if rest.n > 8<<10 { // what the reader of forms reads ahead
+		t.Errorf("%d bytes of the file were read", rest.n)
+	}
+}
+
+type countingReader struct{ n int }
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	clear(p)
+	r.n += len(p)
+	return len(p), nil
+}
+
+// TestMethods: what is no permit's use is refused as the rest of the API does.
+func TestMethods(t *testing.T) {
+	b, _ := buckettest.NewDisk(t)
+	for _, tt := range []struct {
+		method, target string
+		status         int
+		allow          string
+	}{
+		{"GET", "/storage/", 405, "POST"},
+		{"PUT", "/storage/", 405, "POST"},
+		{"PUT", "/storage/a", 405, "GET, HEAD"},
+		{"POST", "/storage/a", 405, "GET, HEAD"},
+		{"DELETE", "/storage/a", 405, "GET, HEAD"},
+		{"OPTIONS", "/storage/a", 405, "GET, HEAD"},
+		{"GET", "/storage/a", 403, ""},
+		{"GET", "/other", 404, ""},
+	} {
+		w := serve(b, tt.method, tt.target, "", http.NoBody)
+		kind := map[int]string{403: "forbidden", 404: "not_found", 405: "method_not_allowed"}[tt.status]
+		wantProblem(t, tt.method+" "+tt.target, w, tt.status, kind)
+		if got := w.Header().Get("Allow"); got != tt.allow {
+			t.Errorf("%s %s: Allow %q, want %q", tt.method, tt.target, got, tt.allow)
+		}
+	}
+}
+
+// TestClock: O8, U10. Clocks may be 30 s apart, and no more.
+func TestClock(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	at := now
+	b, _ := buckettest.DiskWith(t, disk.Options{Now: func() time.Time { return at }})
+	up := buckettest.Upload("uploads/1")
+	up.Expires = now.Add(10 * time.Minute)
+	f, _ := formOf(t, b, up)
+	d := buckettest.Download("uploads/1")
+	d.From, d.Expires = now, now.Add(time.Hour)
+	u, _, err := b.URL(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		after   time.Duration
+		up, get int
+	}{
+		{0, 204, 200},
+		{10*time.Minute + 30*time.Second, 204, 200},
+		{10*time.Minute + 31*time.Second, 403, 200},
+		{time.Hour + 30*time.Second, 403, 200},
+		{time.Hour + 31*time.Second, 403, 403},
+		{-30 * time.Second, 204, 200},
+		{-31 * time.Second, 204, 403},
+	} {
+		at = now.Add(tt.after)
+		if res := buckettest.Post(t, f, []byte("x"), nil); res.StatusCode != tt.up {
+			t.Errorf("after %v the form: %s, want %d", tt.after, res.Status, tt.up)
+		}
+		if w := serve(b, "GET", u, "", http.NoBody); w.Code != tt.get {
+			t.Errorf("after %v the URL: %d, want %d", tt.after, w.Code, tt.get)
+		}
+	}
+}
+
+// TestSecrets: permits of the secret before are good until they end, those of
+// others never were.
+func TestSecrets(t *testing.T) {
+	dir := t.TempDir()
+	open := func(secrets ...string) *disk.Bucket {
+		b, _ := buckettest.DiskWith(t, disk.Options{Dir: dir, Secrets: secrets, BaseURL: func() string { return "http://x" }})
+		return b
+	}
+	before := open("old")
+	_, fields := formOf(t, before, buckettest.Upload("uploads/1"))
+	u, _, err := before.URL(t.Context(), buckettest.Download("uploads/1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := fields + part(`name="file"`, "x") + "--b--\r\n"
+	for _, tt := range []struct {
+		secrets []string
+		ok      bool
+	}{{[]string{"new", "old"}, true}, {[]string{"new"}, false}} {
+		after := open(tt.secrets...)
+		if w := serve(after, "POST", "/storage/", multipartType, strings.NewReader(body)); (w.Code == 204) != tt.ok {
+			t.Errorf("%q: the form: %d", tt.secrets, w.Code)
+		}
+		if w := serve(after, "GET", u, "", http.NoBody); (w.Code == 200) != tt.ok {
+			t.Errorf("%q: the URL: %d", tt.secrets, w.Code)
+		}
+	}
+}
+
+// TestServedHeaders: U9, U10, U11, B4. Files run nothing, nobody guesses their
+// type, and no cache keeps them longer than the permit lives.
+func TestServedHeaders(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	b, _ := buckettest.DiskWith(t, disk.Options{Now: func() time.Time { return now }})
+	if err := b.Put(t.Context(), "media/1", "", []byte("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	d := bucket.Download{Key: "media/1", ContentType: "image/jpeg", From: now.Add(-time.Hour), Expires: now.Add(time.Hour)}
+	for _, tt := range []struct {
+		left    time.Duration
+		private bool
+		cache   string
+	}{
+		{time.Hour, false, "public, max-age=1800, s-maxage=60"},
+		{10 * time.Minute, false, "public, max-age=600, s-maxage=60"},
+		{10 * time.Second, false, "public, max-age=10, s-maxage=10"},
+		{-10 * time.Second, false, "public, max-age=0, s-maxage=0"},
+		{10 * time.Minute, true, "private, no-store"},
+	} {
+		d.Expires, d.Private = now.Add(tt.left), tt.private
+		u, _, err := b.URL(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range []string{"GET", "HEAD"} {
+			w := serve(b, method, u, "", http.NoBody)
+			h := w.Header()
+			want := map[string]string{
+				"Content-Type": "image/jpeg", "X-Content-Type-Options": "nosniff", "Content-Length": "10",
+				"Content-Security-Policy": "sandbox; default-src 'none'", "Cross-Origin-Resource-Policy": "cross-origin",
+				"Content-Disposition": "inline", "Cache-Control": tt.cache,
+			}
+			for name, value := range want {
+				if h.Get(name) != value {
+					t.Errorf("%s, %v left: %s is %q, want %q", method, tt.left, name, h.Get(name), value)
+				}
+			}
+			if w.Code != 200 || method == "HEAD" && w.Body.Len() != 0 {
+				t.Errorf("%s: %d %q", method, w.Code, w.Body)
+			}
+		}
+		// A browser that still has it is told so.
+		r := httptest.NewRequest("GET", u, http.NoBody)
+		o, err := b.Head(t.Context(), "media/1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("If-None-Match", o.ETag)
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, r)
+		if w.Code != http.StatusNotModified {
+			t.Errorf("If-None-Match: %d", w.Code)
+		}
+		// Many ranges are none.
+		r.Header.Del("If-None-Match")
+		r.Header["Range"] = []string{"bytes=0-1", "bytes=3-4,5-6"}
+		w = httptest.NewRecorder()
+		b.ServeHTTP(w, r)
+		if w.Code != 200 || w.Body.String() != "0123456789" {
+			t.Errorf("many ranges: %d %q", w.Code, w.Body)
+		}
+	}
+}
+
+// fuzzed is a bucket where time stands still, so that every process of a fuzz
+// run has the same permits.
+func fuzzed(f *testing.F) (b *disk.Bucket, dir string, at time.Time) {
+	dir, at = f.TempDir(), time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	b, _ = buckettest.DiskWith(f, disk.Options{
+		Dir: dir, BaseURL: func() string { return "http://x" }, Now: func() time.Time { return at },
+	})
+	return b, dir, at
+}
+
+// FuzzUpload: U4, U12. Whatever is posted, only what a form permits is stored,
+// and nothing half-way.
+func FuzzUpload(f *testing.F) {
+	b, dir, at := fuzzed(f)
+	u := buckettest.Upload("uploads/1")
+	u.Expires = at.Add(time.Minute)
+	_, fields := formOf(f, b, u)
+	f.Add([]byte(fields + part(`name="file"`, "bytes") + "--b--\r\n"))
+	f.Add([]byte(fields + part(`name="file"`, "bytes")))
+	f.Add([]byte(part(`name="file"`, "bytes") + "--b--"))
+	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=\"policy\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=41\r\n--b--"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w := serve(b, "POST", "/storage/", multipartType, bytes.NewReader(body))
+		left := files(t, dir)
+		if w.Code == 204 {
+			if !slices.Equal(left, []string{"uploads", "uploads/1"}) {
+				t.Errorf("stored: %q", left)
+			}
+			if info, err := os.Stat(dir + "/uploads/1"); err != nil || info.Size() < 1 || info.Size() > 1000 {
+				t.Errorf("stored %v, %v", info, err)
+			}
+			if err := b.Delete(t.Context(), "uploads/1"); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		if w.Code < 400 || w.Code >= 500 {
+			t.Errorf("answered %d %s", w.Code, w.Body)
+		}
+		if len(left) != 0 {
+			t.Errorf("refused with %d, left: %q", w.Code, left)
+		}
+	})
+}
+
+// FuzzDownload: U10. No query but one that says the same reads anything.
+func FuzzDownload(f *testing.F) {
+	b, _, at := fuzzed(f)
+	for _, key := range []string{"uploads/1", "uploads/2"} {
+		if err := b.Put(f.Context(), key, "", []byte("bytes")); err != nil {
+			f.Fatal(err)
+		}
+	}
+	d := buckettest.Download("uploads/1")
+	d.From, d.Expires = at, at.Add(time.Hour)
+	u, _, err := b.URL(f.Context(), d)
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, query, _ := strings.Cut(u, "?")
+	good, err := url.ParseQuery(query)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("uploads/1", query)
+	f.Add("uploads/2", query)
+	f.Add("uploads/../uploads/1", query+"&type=text/html")
+	f.Add("uploads/1", strings.Replace(query, "image", "text", 1))
+	f.Fuzz(func(t *testing.T, key, query string) {
+		r := httptest.NewRequest("GET", "/storage/", http.NoBody)
+		r.URL.Path, r.URL.RawQuery = "/storage/"+key, query
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, r)
+		if w.Code >= 400 && w.Code < 500 {
+			return
+		}
+		q, same := r.URL.Query(), key == "uploads/1"
+		for _, name := range []string{"type", "name", "private", "from", "expires"} {
+			same = same && q.Get(name) == good.Get(name)
+		}
+		if w.Code != 200 || !same || w.Header().Get("Content-Type") != "image/jpeg" {
+			t.Errorf("GET %q?%s = %d", key, query, w.Code)
+		}
+	})
+}
+
+// BenchmarkForm: permits to upload a second.
+func BenchmarkForm(b *testing.B) {
+	s, _ := buckettest.NewDisk(b)
+	u := buckettest.Upload("uploads/1")
+	for b.Loop() {
+		if _, err := s.Form(b.Context(), u); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkURL: permits to read a second.
+func BenchmarkURL(b *testing.B) {
+	s, _ := buckettest.NewDisk(b)
+	d := buckettest.Download("media/1")
+	for b.Loop() {
+		if _, _, err := s.URL(b.Context(), d); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
