@@ -24,7 +24,7 @@ build: ## build bin/ridecopilot
 test: ## all that CI runs: lint, tests on both engines, race detector
 	@scripts/step "lint: formatting, imports and other rules" $(MAKE) --no-print-directory lint
 	@scripts/step "known holes in the modules we use" $(MAKE) --no-print-directory vuln
-	@scripts/step "tests, on SQLite and PostgreSQL, with a browser" $(MAKE) --no-print-directory unit
+	@scripts/step "tests, on SQLite and PostgreSQL, local disk and S3, with a browser" $(MAKE) --no-print-directory unit
 	@scripts/step "race detector" $(MAKE) --no-print-directory race
 
 lint: ## check formatting, linters and module files
@@ -38,11 +38,11 @@ lint: ## check formatting, linters and module files
 fmt: ## format the code
 	@$(TOOLS) && "$$tools/gofumpt" -l -w .
 
-# A test that needs PostgreSQL or a browser fails here where it would skip
-# itself in a bare `go test ./...`.
-unit: ## all tests, on SQLite and PostgreSQL
+# A test that needs PostgreSQL, an S3 server or a browser fails here where it
+# would skip itself in a bare `go test ./...`.
+unit: ## all tests, on SQLite and PostgreSQL, local disk and S3
 	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && \
-	REQUIRE_POSTGRES=1 scripts/with-postgres go test ./...
+	REQUIRE_POSTGRES=1 REQUIRE_S3=1 scripts/with-s3 scripts/with-postgres go test ./...
 
 # The race detector makes the embedded SQLite, which is C turned into Go, some
 # 24 times slower. So all packages run on PostgreSQL, and of SQLite the tests
@@ -50,7 +50,7 @@ unit: ## all tests, on SQLite and PostgreSQL
 race: ## the tests under the race detector
 	@scripts/need-cc
 	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && \
-	REQUIRE_POSTGRES=1 TEST_ENGINES=postgres scripts/with-postgres go test -race ./...
+	REQUIRE_POSTGRES=1 REQUIRE_S3=1 TEST_ENGINES=postgres scripts/with-s3 scripts/with-postgres go test -race ./...
 	@TEST_ENGINES=sqlite go test -race -run Race ./internal/store/...
 
 vuln: ## govulncheck, with VULN=1: its database is on the network
@@ -61,7 +61,7 @@ vuln: ## govulncheck, with VULN=1: its database is on the network
 	fi
 
 bench: ## Go benchmarks, on SQLite and PostgreSQL
-	@scripts/with-postgres go test -run '^$$' -bench . -benchmem ./...
+	@scripts/with-s3 scripts/with-postgres go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## a short round of every fuzz test (FUZZTIME=10s)
 	@scripts/fuzz

@@ -24,6 +24,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/jobs"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/server"
 	"github.com/ridecopilot/ridecopilot/internal/site"
 	"github.com/ridecopilot/ridecopilot/internal/store"
@@ -43,6 +44,8 @@ type app struct {
 	listings  *listing.Service
 	earnings  *earnings.Service
 	documents *document.Service
+	media     *media.Service
+	storage   storage
 	migrated  atomic.Bool // the schema was seen to be up to date
 }
 
@@ -54,7 +57,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 			return nil, err
 		}
 	}
-	s, err := store.Open(ctx, store.Options{URL: c.databaseURL, DataDir: c.dataDir})
+	s, err := store.Open(ctx, store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix})
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +83,12 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 	a.listings = listing.NewService(s, time.Now)
 	a.earnings = earnings.NewService(s, s, time.Now)
 	a.documents = document.NewService(s, s, time.Now)
+	if a.storage, err = c.openStorage(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	a.media = media.NewService(media.Options{
+		Store: s, Bucket: a.storage, Posts: a.listings, Documents: a.documents, Prefix: c.s3.prefix, Log: log,
+	})
 	return a, nil
 }
 
@@ -102,7 +111,7 @@ func (a *app) migrate(ctx context.Context) ([]string, error) {
 // api is the JSON API.
 func (a *app) api() *httpapi.API {
 	return httpapi.New(httpapi.Options{
-		Accounts: a.accounts, Listings: a.listings, Earnings: a.earnings, Documents: a.documents, Answers: a.store,
+		Accounts: a.accounts, Listings: a.listings, Earnings: a.earnings, Documents: a.documents, Media: a.media, Answers: a.store,
 		PublicURL: a.config.publicURL, Secret: a.config.secret, Log: a.log,
 	})
 }
@@ -127,7 +136,7 @@ func (a *app) runner() (*jobs.Runner, error) {
 		return nil, usageError{fmt.Errorf("SMTP_URL or MAIL_FROM: %w", err)}
 	}
 	return jobs.NewRunner(jobs.Options{
-		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Sender: sender, PublicURL: a.config.publicURL, Log: a.log,
+		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Media: a.media, Sender: sender, PublicURL: a.config.publicURL, Log: a.log,
 	})
 }
 
@@ -144,8 +153,8 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 	return server.New(server.Options{
 		Log: a.log, PublicURL: a.config.publicURL, TrustedProxies: a.config.proxies, CORSOrigins: a.config.origins,
 		AllowLoopbackOrigins: len(a.config.origins) == 0 && a.config.loopback(),
-		API:                  mux, Site: pages.Pages(),
-		Checks: map[string]func(context.Context) error{"database": a.store.Ping, "jobs": runner.Check, "storage": a.checkStorage},
+		API:                  mux, Storage: a.files(), Site: pages.Pages(),
+		Checks: map[string]func(context.Context) error{"database": a.store.Ping, "jobs": runner.Check, "storage": a.storage.Ping},
 		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: registry,
 	})
 }
@@ -164,17 +173,15 @@ func (a *app) ready(ctx context.Context) error {
 	return err
 }
 
-// checkStorage is nil when the data folder takes files.
-func (a *app) checkStorage(context.Context) error {
-	if err := os.MkdirAll(a.config.dataDir, 0o700); err != nil {
-		return err
+// files serves what is kept on local disk; nil when files are kept elsewhere.
+func (a *app) files() http.Handler {
+	h, ok := a.storage.(http.Handler)
+	if !ok {
+		return nil
 	}
-	f, err := os.CreateTemp(a.config.dataDir, ".check-*")
-	if err != nil {
-		return err
-	}
-	_ = f.Close() // empty
-	return os.Remove(f.Name())
+	mux := http.NewServeMux() // which notes the pattern for the log
+	mux.Handle(server.StoragePath, h)
+	return mux
 }
 
 // measure registers the figures of what is wired here.
@@ -184,6 +191,14 @@ func (a *app) measure(r *prometheus.Registry) {
 	}
 	gauge("password_hashes_running", "Passwords being hashed.", func() float64 { return float64(a.hasher.Running()) })
 	gauge("password_hashes_waiting", "Requests that wait for the lane of password hashes.", func() float64 { return float64(a.hasher.Waiting()) })
+	gauge("removals_open", "Objects to be removed that the storage has not confirmed yet.", func() float64 {
+		n, _ := a.openRemovals()
+		return float64(n)
+	})
+	gauge("removals_oldest_seconds", "How long the oldest open removal has waited.", func() float64 {
+		_, age := a.openRemovals()
+		return age.Seconds()
+	})
 	if p := a.store.RequestPool(); p != nil {
 		gauge("database_connections", "Connections of the requests' pool.", func() float64 { return float64(p.Stat().TotalConns()) })
 		gauge("database_connections_in_use", "Connections of the requests' pool at work.", func() float64 { return float64(p.Stat().AcquiredConns()) })
@@ -196,6 +211,17 @@ func (a *app) measure(r *prometheus.Registry) {
 	gauge("database_waits", "Requests that had to wait for a connection, since the start.", func() float64 {
 		return float64(a.store.Reader().Stats().WaitCount + a.store.Writer().Stats().WaitCount)
 	})
+}
+
+// openRemovals is what the metrics tell of removals: promise D12 has an alarm on
+// the oldest.
+func (a *app) openRemovals() (n int64, oldest time.Duration) {
+	now := time.Now()
+	n, since, err := a.store.OpenPurges(context.Background(), now)
+	if err != nil || since == nil {
+		return n, 0
+	}
+	return n, now.Sub(*since)
 }
 
 // newLog writes events in UTC, one line each: for people on a terminal, for

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	netmail "net/mail"
@@ -19,6 +20,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/s3"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 	"github.com/ridecopilot/ridecopilot/internal/store"
 )
@@ -44,6 +46,14 @@ var settings = []setting{
 	{name: "SECRET_KEY_PREVIOUS", about: "the secret before, which still verifies", secret: true},
 	{name: "ACCESS_TOKEN_TTL", def: "24h", about: "life of an access token"},
 	{name: "REFRESH_TOKEN_TTL", def: "336h", about: "life of a refresh token that is not used"},
+	{name: "S3_BUCKET", about: "the bucket of photos and files; the local disk in DATA_DIR when empty"},
+	{name: "S3_REGION", about: "its region; as AWS's own settings have it when empty"},
+	{name: "S3_ENDPOINT", about: "of an S3-compatible store, such as https://s3.example.com; AWS when empty", isURL: true},
+	{name: "S3_PREFIX", about: "what keys of objects begin with, such as ridecopilot/"},
+	{name: "S3_PATH_STYLE", def: "off", about: "on for stores that want the bucket in the path"},
+	{name: "CLOUDFRONT_DOMAIN", about: "photos are read through this distribution, such as media.example.com"},
+	{name: "CLOUDFRONT_KEY_ID", about: "the id of its public key"},
+	{name: "CLOUDFRONT_PRIVATE_KEY", about: "the private key (PEM) that signs its URLs", secret: true},
 	{name: "CORS_ALLOWED_ORIGINS", about: "exact origins, comma-separated; any localhost while PUBLIC_URL is one, else none"},
 	{name: "SMTP_URL", about: "smtp://host:587 or smtps://host:465, with user and password; mails go to DATA_DIR/mail when empty", isURL: true},
 	{name: "MAIL_FROM", def: "Rideshare Copilot <no-reply@localhost>", about: "the sender of mails"},
@@ -66,6 +76,7 @@ type config struct {
 	previousSecret string
 	accessTTL      time.Duration
 	refreshTTL     time.Duration
+	s3             s3Config
 	origins        []string
 	smtpURL        string
 	mailFrom       string
@@ -81,6 +92,14 @@ type config struct {
 	text     map[string]string // by setting: the value as it was given
 	problems []string          // what is missing or wrong: the server does not start
 	warnings []string          // what is weaker than it should be
+	notes    io.Writer         // what else a check has to say
+}
+
+// s3Config says where photos and files lie; without a bucket, on local disk.
+type s3Config struct {
+	bucket, region, endpoint, prefix string
+	pathStyle                        bool
+	cloudFront                       *s3.CloudFront // nil: reads are signed for S3
 }
 
 // postgres tells whether the database is a PostgreSQL server.
@@ -100,7 +119,7 @@ func isLoopback(host string) bool {
 // load reads the settings: a flag wins over the environment, and that over the
 // file .env in the working directory. NAME_FILE names a file that holds NAME.
 func (p *program) load() (*config, error) {
-	c := &config{from: map[string]string{}, text: map[string]string{}}
+	c := &config{from: map[string]string{}, text: map[string]string{}, notes: p.stdout}
 	env := map[string]string{}
 	for _, kv := range p.environ {
 		name, value, _ := strings.Cut(kv, "=")
@@ -176,6 +195,7 @@ func (c *config) parse() {
 		}
 	}
 	c.checkMail()
+	c.parseStorage()
 	c.parsePublicURL(host)
 	c.parseTimes()
 	c.parseLists()

@@ -144,7 +144,7 @@ func TestEnvExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	row := regexp.MustCompile(`^#([A-Z][A-Z_]*)=(.*)$`)
+	row := regexp.MustCompile(`^#([A-Z][A-Z0-9_]*)=(.*)$`)
 	comment := false // whether a comment stands right above
 	for i, l := range strings.Split(strings.TrimSpace(string(text)), "\n") {
 		m := row.FindStringSubmatch(l)

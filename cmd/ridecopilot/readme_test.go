@@ -56,6 +56,8 @@ func TestReadme(t *testing.T) {
 		}
 		walk(t, serve(t, postgres(t), "--migrate"))
 	})
+	t.Run("sqlite, s3", func(t *testing.T) { walk(t, serve(t, append(sqlite(t), s3Settings(t)...))) })
+	t.Run("postgres, s3", func(t *testing.T) { walk(t, serve(t, append(postgres(t), s3Settings(t)...), "--migrate")) })
 }
 
 // plain takes out of a text what is different each time.
@@ -114,6 +116,7 @@ func walk(t *testing.T, s *serving) {
 		t.Fatalf("the walk does not begin at %s", readmeBase)
 	}
 	sh := exec.CommandContext(t.Context(), "sh", "-eu", "-c", strings.ReplaceAll(script.String(), readmeBase, s.base))
+	sh.Dir = "../.."
 	sh.Env = []string{"PATH=" + os.Getenv("PATH"), "no_proxy=*"}
 	var complaints strings.Builder
 	sh.Stderr = &complaints

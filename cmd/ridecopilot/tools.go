@@ -72,7 +72,7 @@ func (p *program) configCommand() *cobra.Command {
 	}
 	c.AddCommand(&cobra.Command{
 		Use: "check", Short: "Print every setting with its source, and what is missing or weak", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.load()
 			if err != nil {
 				return err
@@ -84,6 +84,7 @@ func (p *program) configCommand() *cobra.Command {
 				}
 				fmt.Fprintf(p.stdout, "%-22s %-45s (%s)\n", s.name, s.shown(value), from)
 			}
+			c.checkBucket(cmd.Context())
 			for _, w := range c.warnings {
 				fmt.Fprintln(p.stdout, "weak:  ", w)
 			}

@@ -63,6 +63,7 @@ const (
 	SourceAPI     Source = "api"
 	SourceAdmin   Source = "admin"
 	SourceCommand Source = "command"
+	SourceJob     Source = "job"
 )
 
 // Once is the idempotency key under which an actor creates something. The store

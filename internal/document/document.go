@@ -10,6 +10,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // Details are what the driver says about a paper: the fields that an edit
@@ -30,7 +31,8 @@ type Document struct {
 	Details
 	ID             int64
 	OwnerID        int64
-	NextReminderAt *time.Time // when the next reminder is due; nil when there is none to come
+	File           *media.Upload // what is on file of it; nil when nothing is
+	NextReminderAt *time.Time    // when the next reminder is due; nil when there is none to come
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	Revision       int64

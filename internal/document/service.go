@@ -113,6 +113,12 @@ func (s *Service) Document(ctx context.Context, by account.Actor, id int64) (Doc
 	return s.store.Document(ctx, by.ID, id)
 }
 
+// MayAttach tells whose the document is, if the actor may add a file to it.
+func (s *Service) MayAttach(ctx context.Context, by account.Actor, id int64) (owner int64, err error) {
+	_, err = s.store.Document(ctx, by.ID, id)
+	return by.ID, err
+}
+
 // Revise edits one of the actor's documents: change edits the details and
 // returns what it could not read. A new expiry starts the reminders anew.
 func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Document, error) {

@@ -309,11 +309,9 @@ func decodeValue(raw []byte, into any, name string, bad *fault.Fields) bool {
 		}
 		code, message = "invalid", calendar.ErrInvalid.Error()
 	case *[]int:
-		return decodeList(raw, name, bad, func(raw []byte, at string) {
-			var n int
-			decodeValue(raw, &n, at, bad)
-			*v = append(*v, n)
-		})
+		return decodeNumbers(raw, v, name, bad)
+	case *[]int64:
+		return decodeNumbers(raw, v, name, bad)
 	case *[]itemBody:
 		return decodeList(raw, name, bad, func(raw []byte, at string) {
 			var item itemBody
@@ -372,11 +370,24 @@ func decodeList(raw []byte, name string, bad *fault.Fields, each func(raw []byte
 	return true
 }
 
+func decodeNumbers[T int | int64](raw []byte, into *[]T, name string, bad *fault.Fields) bool {
+	return decodeList(raw, name, bad, func(raw []byte, at string) {
+		var n T
+		decodeValue(raw, &n, at, bad)
+		*into = append(*into, n)
+	})
+}
+
 // orNull is an object of an answer that may be null.
 type orNull[T any] struct{ V *T }
 
-// MarshalJSON encodes the object or null.
-func (o orNull[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.V) }
+// MarshalJSON encodes the object or null, as answers are encoded: addresses in
+// it keep their ampersands.
+func (o orNull[T]) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	err := jsonFormat.Marshal(&b, o.V)
+	return bytes.TrimSpace(b.Bytes()), err
+}
 
 // Schema describes the object or null.
 func (orNull[T]) Schema(r huma.Registry) *huma.Schema {

@@ -25,24 +25,6 @@ type moderationOut struct {
 	At     time.Time `json:"at"`
 }
 
-type photoOut struct {
-	ID          int64                 `json:"id" example:"1"`
-	State       string                `json:"state" enum:"processing,ready,failed"`
-	Error       *string               `json:"error" nullable:"true"`
-	URL         *string               `json:"url" nullable:"true" format:"uri"`
-	Thumbnails  orNull[thumbnailsOut] `json:"thumbnails"`
-	Width       *int                  `json:"width" nullable:"true"`
-	Height      *int                  `json:"height" nullable:"true"`
-	ContentType string                `json:"content_type" example:"image/jpeg"`
-	Size        int64                 `json:"size" doc:"Bytes."`
-	Position    int                   `json:"position"`
-}
-
-type thumbnailsOut struct {
-	Small  *string `json:"small" nullable:"true" format:"uri"`
-	Medium *string `json:"medium" nullable:"true" format:"uri"`
-}
-
 type carPostOut struct {
 	ID               int64                 `json:"id" example:"1"`
 	Owner            ownerOut              `json:"owner"`
@@ -78,17 +60,21 @@ type carPostOut struct {
 	UpdatedAt        time.Time             `json:"updated_at"`
 }
 
-func newCarPostOut(p listing.Post) carPostOut {
+func newCarPostOut(p listing.Post, link linker) carPostOut {
+	photos := newPhotosOut(p.Photos, link)
 	o := carPostOut{
 		ID: p.ID, Owner: ownerOut{p.OwnerID, p.OwnerName},
 		Make: p.Make, Model: p.Model, Version: p.Version, Engine: p.Engine, Fuel: p.Fuel, Body: p.Body, Transmission: p.Transmission,
 		Color: p.Color, EmissionStandard: p.EmissionStandard, Location: p.Location, Contact: p.Contact, Description: p.Description,
 		Year: p.Year, Gears: p.Gears, Seats: p.Seats, Doors: p.Doors, MileageKM: p.MileageKM, PowerHP: p.PowerHP, Consumption: p.Consumption,
 		Offer: p.Offer, Price: p.Price, Currency: p.Currency, PricePeriod: p.PricePeriod, Status: p.Status,
-		Photos: []photoOut{}, IsFavorite: p.Favorite, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+		Photos: photos, IsFavorite: p.Favorite, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 	if p.Moderation != nil {
 		o.Moderation.V = &moderationOut{p.Moderation.Reason, p.Moderation.At}
+	}
+	if len(photos) > 0 {
+		o.Cover.V = &photos[0]
 	}
 	return o
 }
@@ -166,7 +152,7 @@ func (a *API) createCarPost(ctx context.Context, in *struct{ Body body[carPostBo
 	if err != nil {
 		return nil, err
 	}
-	return made(ctx, a, "/api/carposts/", p.ID, p.Revision, repeated, newCarPostOut(p)), nil
+	return made(ctx, a, "/api/carposts/", p.ID, p.Revision, repeated, newCarPostOut(p, a.links(ctx))), nil
 }
 
 // carPost serves GET /api/carposts/{id}/.
@@ -178,7 +164,7 @@ func (a *API) carPost(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return single(p.Revision, newCarPostOut(p)), nil
+	return single(p.Revision, newCarPostOut(p, a.links(ctx))), nil
 }
 
 type reviseCarPostIn struct {
@@ -209,7 +195,7 @@ func (a *API) changeCarPost(ctx context.Context, in *reviseCarPostIn, apply func
 	if err != nil {
 		return nil, err
 	}
-	return single(p.Revision, newCarPostOut(p)), nil
+	return single(p.Revision, newCarPostOut(p, a.links(ctx))), nil
 }
 
 // deleteCarPost serves DELETE /api/carposts/{id}/.
@@ -312,7 +298,7 @@ func (a *API) carPosts(ctx context.Context, in *carPostsIn) (*out[list[carPostOu
 		if err != nil {
 			return nil, err
 		}
-		l := list[carPostOut]{Results: newCarPostsOut(page.Posts)}
+		l := list[carPostOut]{Results: a.newCarPostsOut(ctx, page.Posts)}
 		if n := len(page.Posts); n > 0 {
 			if page.HasNext {
 				l.Next = a.link(u, "cursor", a.seal(cursor{List: name, Key: page.SortValues[n-1], ID: page.Posts[n-1].ID}))
@@ -330,13 +316,13 @@ func (a *API) carPosts(ctx context.Context, in *carPostsIn) (*out[list[carPostOu
 	if err != nil {
 		return nil, err
 	}
-	return numbered(a, u, in.Paging, limit, page.Count, page.Exact, newCarPostsOut(page.Posts))
+	return numbered(a, u, in.Paging, limit, page.Count, page.Exact, a.newCarPostsOut(ctx, page.Posts))
 }
 
-func newCarPostsOut(posts []listing.Post) []carPostOut {
-	results := make([]carPostOut, 0, len(posts))
+func (a *API) newCarPostsOut(ctx context.Context, posts []listing.Post) []carPostOut {
+	results, link := make([]carPostOut, 0, len(posts)), a.links(ctx)
 	for _, p := range posts {
-		results = append(results, newCarPostOut(p))
+		results = append(results, newCarPostOut(p, link))
 	}
 	return results
 }

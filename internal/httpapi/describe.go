@@ -80,6 +80,7 @@ func exampleProblem(status string) any {
 		"422": {Type: "idempotency_mismatch", Detail: "This Idempotency-Key was used with another request."},
 		"429": {Type: "throttled", Detail: "Too many attempts. Try again later."},
 		"500": {Type: "internal", Detail: "Something went wrong on our side. It has been noted."},
+		"507": {Type: "storage_full", Detail: "There is no room for more files."},
 		"503": {Type: "unavailable", Detail: "The server is busy. Try again shortly."},
 	}
 	p, ok := examples[status]

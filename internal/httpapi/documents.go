@@ -8,15 +8,8 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
-
-type fileOut struct {
-	ID          int64   `json:"id"`
-	FileName    string  `json:"file_name"`
-	ContentType string  `json:"content_type"`
-	Size        int64   `json:"size" doc:"Bytes."`
-	URL         *string `json:"url" nullable:"true" format:"uri"`
-}
 
 type documentOut struct {
 	ID          int64           `json:"id" example:"1"`
@@ -35,16 +28,21 @@ type documentOut struct {
 	UpdatedAt   time.Time       `json:"updated_at"`
 }
 
-func newDocumentOut(d document.Document, today calendar.Day) documentOut {
+func newDocumentOut(d document.Document, today calendar.Day, link func(media.Upload) string) documentOut {
 	leads := d.RemindDays
 	if leads == nil {
 		leads = []int{}
 	}
-	return documentOut{
+	o := documentOut{
 		ID: d.ID, Type: d.Type, Title: d.Title, Number: d.Number, Issuer: d.Issuer, IssuedOn: d.IssuedOn, ExpiresOn: d.ExpiresOn,
 		Description: d.Description, RemindDays: leads, Status: string(d.StatusOn(today)), DaysLeft: d.DaysLeft(today),
 		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
+	if d.File != nil {
+		f := newFileOut(*d.File, link)
+		o.File.V = &f
+	}
+	return o
 }
 
 type documentBody struct {
@@ -89,7 +87,7 @@ func (a *API) createDocument(ctx context.Context, in *struct{ Body body[document
 	if err != nil {
 		return nil, err
 	}
-	return made(ctx, a, "/api/documents/", doc.ID, doc.Revision, repeated, newDocumentOut(doc, today)), nil
+	return made(ctx, a, "/api/documents/", doc.ID, doc.Revision, repeated, newDocumentOut(doc, today, a.fileLinks(ctx))), nil
 }
 
 func (a *API) documentAnswer(ctx context.Context, doc document.Document, err error) (*out[documentOut], error) {
@@ -100,7 +98,7 @@ func (a *API) documentAnswer(ctx context.Context, doc document.Document, err err
 	if err != nil {
 		return nil, err
 	}
-	return single(doc.Revision, newDocumentOut(doc, today)), nil
+	return single(doc.Revision, newDocumentOut(doc, today, a.fileLinks(ctx))), nil
 }
 
 // document serves GET /api/documents/{id}/.
@@ -175,7 +173,7 @@ func (a *API) listDocuments(ctx context.Context, p Paging, f document.Filter, ba
 	}
 	var results []documentOut
 	for _, d := range page.Documents {
-		results = append(results, newDocumentOut(d, today))
+		results = append(results, newDocumentOut(d, today, a.fileLinks(ctx)))
 	}
 	return numbered(a, requestURL(ctx), p, limit, page.Count, true, results)
 }

@@ -11,11 +11,13 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // exportUser serves GET /api/user/export/: all of one's data as one ZIP of
-// JSON (GDPR, article 20).
+// JSON and files (GDPR, article 20).
 func (a *API) exportUser(ctx context.Context, _ *struct{}) (*stream, error) {
 	by, u := actor(ctx), call(ctx).known.User
 	return a.streaming("application/zip", "ridecopilot-"+a.Now().UTC().Format(time.DateOnly)+".zip", func(ctx context.Context, w io.Writer) error {
@@ -56,8 +58,17 @@ func (a *API) writeExport(ctx context.Context, z *zip.Writer, by account.Actor, 
 	}
 	mine, kept := listing.Filter{Own: true}, listing.Filter{Favorite: new(bool)}
 	*kept.Favorite = true
-	return errors.Join(
-		writeJSON(z, "carposts.json", a.eachPost(ctx, by, mine, func(p listing.Post) any { return newCarPostOut(p) }), true),
+	var files []archived
+	err = errors.Join(
+		writeJSON(z, "carposts.json", a.eachPost(ctx, by, mine, func(p listing.Post) any {
+			return newCarPostOut(p, func(u media.Upload) media.Links {
+				f := archived{exportName(itoa(p.ID), u), u}
+				if u.State == media.Ready {
+					files = append(files, f)
+				}
+				return media.Links{Large: f.name}
+			})
+		}), true),
 		writeJSON(z, "favorites.json", a.eachPost(ctx, by, kept, func(p listing.Post) any { return favoriteOut{p.ID, p.Make, p.Model} }), true),
 		writeJSON(z, "calculator.json", func(one func(any) error) error {
 			return a.Earnings.EachEntry(ctx, by, earnings.Filter{}, func(e earnings.Entry) error { return one(newEntryOut(e)) })
@@ -65,11 +76,44 @@ func (a *API) writeExport(ctx context.Context, z *zip.Writer, by account.Actor, 
 		writeJSON(z, "documents.json", func(one func(any) error) error {
 			page, today, err := a.Documents.Documents(ctx, by, document.Filter{}, document.MaxDocuments*10, 0)
 			for _, d := range page.Documents {
-				err = errors.Join(err, one(newDocumentOut(d, today)))
+				err = errors.Join(err, one(newDocumentOut(d, today, func(u media.Upload) string {
+					f := archived{exportName(itoa(d.ID), u), u}
+					files = append(files, f)
+					return f.name
+				})))
 			}
 			return err
 		}, true),
 	)
+	for _, f := range files {
+		err = errors.Join(err, a.archive(ctx, z, f))
+	}
+	return err
+}
+
+// archived is a photo or file with its name in the archive, which stands in the
+// JSON in the place of its address.
+type archived struct {
+	name   string
+	upload media.Upload
+}
+
+// archive copies a file into the archive, as it is stored: it is packed already.
+func (a *API) archive(ctx context.Context, z *zip.Writer, f archived) error {
+	r, err := a.Media.Open(ctx, f.upload)
+	if errors.Is(err, fault.NotFound) { // deleted meanwhile
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: zip.Store, Modified: f.upload.UpdatedAt})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	return err
 }
 
 type reportOut struct {

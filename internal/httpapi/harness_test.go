@@ -19,10 +19,13 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/account/password"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/buckettest"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/disk"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/httpapi"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/store"
 	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
 )
@@ -66,6 +69,7 @@ type world struct {
 	accounts *account.Service
 	listings *listing.Service
 	docs     *document.Service
+	media    *media.Service
 	clock    *clock
 	people   int
 	waited   []time.Duration
@@ -86,8 +90,10 @@ func newWorld(t *testing.T, s *store.Store, options ...worldOption) *world {
 	w.accounts = account.NewService(s, o)
 	w.listings = listing.NewService(s, w.clock.now)
 	w.docs = document.NewService(s, s, w.clock.now)
+	b, _ := buckettest.DiskWith(t, disk.Options{Now: w.clock.now})
+	w.media = media.NewService(media.Options{Store: s, Bucket: b, Posts: w.listings, Documents: w.docs, Now: w.clock.now})
 	w.api = httpapi.New(httpapi.Options{
-		Accounts: w.accounts, Listings: w.listings, Earnings: earnings.NewService(s, s, w.clock.now), Documents: w.docs, Answers: s,
+		Accounts: w.accounts, Listings: w.listings, Earnings: earnings.NewService(s, s, w.clock.now), Documents: w.docs, Media: w.media, Answers: s,
 		PublicURL: &url.URL{Scheme: "https", Host: "api.example.com"}, Secret: secret, Now: w.clock.now,
 	})
 	return w

@@ -26,6 +26,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // Answers remembers the answers of creations under an idempotency key.
@@ -40,6 +41,7 @@ type Options struct {
 	Listings  *listing.Service
 	Earnings  *earnings.Service
 	Documents *document.Service
+	Media     *media.Service
 	Answers   Answers
 	PublicURL *url.URL // what next, previous and Location are built from
 	Secret    string   // makes cursors opaque and unforgeable

@@ -30,6 +30,8 @@ type operation struct {
 	open         bool // may be called without a credential
 	status       int  // of success; 0 is 200, or 204 without a body
 	creates      bool // honours Idempotency-Key
+	fresh        bool // … but its answer holds a permit, which is not kept: a repetition is given a new one
+	stores       bool // needs room in the storage of files
 	media        string
 	maxBody      int64
 	problems     []int // that it answers besides those that go without saying
@@ -93,6 +95,9 @@ func (o operation) problemStatuses() []int {
 	if o.creates {
 		list = append(list, http.StatusUnprocessableEntity)
 	}
+	if o.stores {
+		list = append(list, http.StatusConflict, http.StatusInsufficientStorage)
+	}
 	return list
 }
 
@@ -134,9 +139,11 @@ func (a *API) enter(o operation) func(huma.Context, func(huma.Context)) {
 			a.fail(w, r, err)
 			return
 		}
-		if id := r.PathValue("id"); id != "" && !plainID(id) {
-			a.fail(w, r, fault.New(fault.NotFound, "There is nothing at this address."))
-			return
+		for _, name := range []string{"id", "photo", "file"} {
+			if id := r.PathValue(name); id != "" && !plainID(id) {
+				a.fail(w, r, fault.New(fault.NotFound, "There is nothing at this address."))
+				return
+			}
 		}
 		raw, err := readBody(r, o)
 		if err != nil {
@@ -245,6 +252,10 @@ func (a *API) onlyOnce(c *callInfo, o operation, key string, raw []byte, run fun
 	hash := sha256.Sum256(raw)
 	c.by.Once = account.Once{Key: key, Route: o.method + " " + c.r.URL.Path, RequestHash: hex.EncodeToString(hash[:])}
 	ctx := c.r.Context()
+	if o.fresh { // the creation itself finds what it made
+		run()
+		return
+	}
 	before, err := a.Answers.Answered(ctx, c.by, a.Now())
 	if err != nil {
 		a.fail(c.w, c.r, err)

@@ -167,6 +167,32 @@ func (a *API) register() {
 		summary: "Report a post to the operators", description: "Once a person and post.",
 	}, a.reportCarPost)
 
+	// Photos of car posts.
+	handle(a, operation{
+		method: get, path: "/api/carposts/{id}/photos/", id: "list-photos", tag: tagCarPosts,
+		summary: "List the photos of a post", description: "The cover first. Others see those that are ready, the owner sees what became of each.",
+	}, a.photos)
+	handle(a, operation{
+		method: post, path: "/api/carposts/{id}/photos/", id: "start-photo", tag: tagCarPosts, status: 201, creates: true, fresh: true, stores: true, problems: []int{forbidden},
+		summary: "Begin to upload a photo", description: "Gives a permit: send the file with it straight to the storage, then complete the photo. JPEG, PNG or WebP, 10 MB and 50 megapixels at most, 20 photos a post.",
+	}, a.startPhoto)
+	handle(a, operation{
+		method: put, path: "/api/carposts/{id}/photos/order/", id: "order-photos", tag: tagCarPosts, problems: []int{forbidden},
+		summary: "Put the photos of a post in order", description: "The first is the cover.",
+	}, a.orderPhotos)
+	handle(a, operation{
+		method: get, path: "/api/carposts/{id}/photos/{photo}/", id: "get-photo", tag: tagCarPosts,
+		summary: "Read a photo", description: "To see how far a new one has come.",
+	}, a.photo)
+	handle(a, operation{
+		method: post, path: "/api/carposts/{id}/photos/{photo}/complete/", id: "complete-photo", tag: tagCarPosts, stores: true, problems: []int{forbidden},
+		summary: "Complete a photo", description: "Looks at what was uploaded. The photo is shown to others when it is ready: upright, and without what the camera wrote into it, such as the place.",
+	}, a.completePhoto)
+	handle(a, operation{
+		method: del, path: "/api/carposts/{id}/photos/{photo}/", id: "delete-photo", tag: tagCarPosts, problems: []int{forbidden},
+		summary: "Delete a photo", description: "Also one that was only begun.",
+	}, a.deletePhoto)
+
 	// Calculator.
 	handle(a, operation{
 		method: get, path: "/api/calculator/", id: "list-entries", tag: tagCalculator, problems: []int{missing},
@@ -238,6 +264,23 @@ func (a *API) register() {
 		method: del, path: "/api/documents/{id}/", id: "delete-document", tag: tagDocuments, problems: []int{stale},
 		summary: "Delete a document", description: "With its file.",
 	}, a.deleteDocument)
+
+	handle(a, operation{
+		method: post, path: "/api/documents/{id}/file/", id: "start-file", tag: tagDocuments, status: 201, creates: true, fresh: true, stores: true,
+		summary: "Begin to upload the file of a document", description: "Gives a permit: send the file with it straight to the storage, then complete the file. PDF, JPEG, PNG or WebP, 10 MB at most.",
+	}, a.startFile)
+	handle(a, operation{
+		method: get, path: "/api/documents/{id}/file/{file}/", id: "get-file", tag: tagDocuments,
+		summary: "Read what is known of a file", description: "One's own.",
+	}, a.file)
+	handle(a, operation{
+		method: post, path: "/api/documents/{id}/file/{file}/complete/", id: "complete-file", tag: tagDocuments, stores: true,
+		summary: "Complete the file of a document", description: "Looks at what was uploaded and puts it in the place of the file before.",
+	}, a.completeFile)
+	handle(a, operation{
+		method: del, path: "/api/documents/{id}/file/{file}/", id: "delete-file", tag: tagDocuments,
+		summary: "Delete the file of a document", description: "The document stays.",
+	}, a.deleteFile)
 
 	// Settings.
 	handle(a, operation{

@@ -24,10 +24,13 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/account/password"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/buckettest"
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/jobs"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/store"
 	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
 )
@@ -122,6 +125,8 @@ type office struct {
 	s         *store.Store
 	accounts  *account.Service
 	documents *document.Service
+	listings  *listing.Service
+	media     *watchedMedia
 	box       *box
 	log       *locked
 	listen    net.Listener
@@ -153,6 +158,9 @@ func newOffice(t *testing.T, s *store.Store) *office {
 		Secret: strings.Repeat("s", 32), Hasher: password.NewHasher(password.Params{Memory: 64, Time: 1, Slots: 2}), Log: logger,
 	})
 	o.documents = document.NewService(s, s, time.Now)
+	o.listings = listing.NewService(s, time.Now)
+	b, _ := buckettest.NewDisk(t)
+	o.media = watchMedia(media.NewService(media.Options{Store: s, Bucket: b, Posts: o.listings, Documents: o.documents}))
 	var err error
 	if o.listen, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -183,7 +191,7 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 		o.t.Fatal(err)
 	}
 	r, err := jobs.NewRunner(jobs.Options{
-		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Sender: s, PublicURL: public,
+		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Media: o.media, Sender: s, PublicURL: public,
 		Log: slog.New(slog.NewJSONHandler(o.log, nil)), Now: o.now,
 	})
 	if err != nil {

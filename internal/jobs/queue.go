@@ -19,6 +19,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // Job is work to be done: a plain value with a name.
@@ -71,11 +73,25 @@ func NewQueue(db DB) (*Queue, error) {
 	return &q, nil
 }
 
+// imageQueue is where photos wait, so that a crowd of them keeps no mail waiting.
+const imageQueue = "images"
+
+// optionsOf says how a job is worked.
+func optionsOf(job Job) *river.InsertOpts {
+	switch job.(type) {
+	case media.Process:
+		return &river.InsertOpts{Queue: imageQueue, MaxAttempts: imageAttempts}
+	case media.PurgeObjects: // what it leaves is left to the one that runs by the clock
+		return &river.InsertOpts{MaxAttempts: 1}
+	}
+	return &river.InsertOpts{MaxAttempts: mailAttempts}
+}
+
 // Enqueue records a job inside tx, which runs on conn: the job is there if and
 // only if the transaction commits (promise D9).
 func (q *Queue) Enqueue(ctx context.Context, conn *sql.Conn, tx *sql.Tx, job Job) error {
 	var err error
-	opts := &river.InsertOpts{MaxAttempts: mailAttempts}
+	opts := optionsOf(job)
 	if q.sqlite != nil {
 		_, err = q.sqlite.InsertTx(ctx, tx, job, opts)
 	} else {

@@ -20,6 +20,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // Sender is how mails leave.
@@ -40,11 +41,21 @@ type Documents interface {
 	Reminding(ctx context.Context, owner, id int64) (document.Document, error)
 }
 
+// Media is what the jobs need of photos and files.
+type Media interface {
+	Process(ctx context.Context, uploadID int64) error
+	GiveUp(ctx context.Context, uploadID int64) error
+	Purge(ctx context.Context) (int, error)
+	DropUnfinished(ctx context.Context) (int, error)
+	Check(ctx context.Context, repair bool, progress func(done, total int)) (media.Report, error)
+}
+
 // Options are what a Runner works with.
 type Options struct {
 	DB        DB
 	Accounts  Accounts
 	Documents Documents
+	Media     Media
 	Sender    Sender
 	PublicURL *url.URL // what links in mails are built from (promise T10)
 	Log       *slog.Logger
@@ -58,9 +69,14 @@ const (
 	jobTimeout    = 2 * time.Minute
 	rescueAfter   = 5 * time.Minute // a job that a dead worker held runs again (promise D11)
 	mailAttempts  = 12              // over about 16 hours, by River's growing pauses
+	imageAttempts = 12
+	removeEvery   = time.Minute
+	compareAt     = 3*time.Hour + 17*time.Minute // of the day, in UTC
+	compareTime   = 4 * time.Hour
 	remindEvery   = 5 * time.Minute
 	purgeEvery    = time.Hour
 	defaultWorker = 4
+	imageWorkers  = 2
 )
 
 // Runner works the jobs of a database. Many of them may run on one PostgreSQL.
@@ -88,13 +104,16 @@ func NewRunner(o Options) (*Runner, error) {
 		river.AddWorkerSafely(workers, &mailWorker{r: r}),
 		river.AddWorkerSafely(workers, &remindWorker{r: r}),
 		river.AddWorkerSafely(workers, &purgeWorker{r: r}),
+		river.AddWorkerSafely(workers, &processWorker{r: r}),
+		river.AddWorkerSafely(workers, &removeWorker{r: r}),
+		river.AddWorkerSafely(workers, &compareWorker{r: r}),
 	} {
 		if err != nil {
 			return nil, fmt.Errorf("register job: %w", err)
 		}
 	}
 	c := &river.Config{
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: o.Workers}},
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: o.Workers}, imageQueue: {MaxWorkers: imageWorkers}},
 		Workers:              workers,
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: rescueAfter,
@@ -106,6 +125,8 @@ func NewRunner(o Options) (*Runner, error) {
 		PeriodicJobs: []*river.PeriodicJob{
 			periodic(remindEvery, remindDocuments{}),
 			periodic(purgeEvery, purgeExpired{}),
+			periodic(removeEvery, media.PurgeObjects{}),
+			river.NewPeriodicJob(daily(compareAt), once(compareStorage{}), nil),
 		},
 	}
 	if o.DB.Postgres != nil {
@@ -129,10 +150,27 @@ func lifecycle[T any](c *river.Client[T]) (start, stop func(context.Context) err
 }
 
 func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(every), func() (river.JobArgs, *river.InsertOpts) {
-		// One at a time: a run that takes longer than the pause is not overtaken.
+	return river.NewPeriodicJob(river.PeriodicInterval(every), once(args), &river.PeriodicJobOpts{RunOnStart: true})
+}
+
+// once makes a job that runs by the clock one at a time: a run that takes longer
+// than the pause is not overtaken.
+func once(args river.JobArgs) river.PeriodicJobConstructor {
+	return func() (river.JobArgs, *river.InsertOpts) {
 		return args, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	}
+}
+
+// daily is a schedule: once a day, so long after midnight in UTC. Unlike a pause
+// it does not begin anew when the server does.
+type daily time.Duration
+
+func (d daily) Next(now time.Time) time.Time {
+	at := now.UTC().Truncate(24 * time.Hour).Add(time.Duration(d))
+	if !at.After(now) {
+		at = at.AddDate(0, 0, 1)
+	}
+	return at
 }
 
 var unfinished = []rivertype.JobState{
@@ -241,5 +279,9 @@ func (w *purgeWorker) Work(ctx context.Context, _ *river.Job[purgeExpired]) erro
 	if n > 0 {
 		w.r.o.Log.InfoContext(ctx, "expired rows removed", "rows", n)
 	}
-	return err
+	dropped, dropErr := w.r.o.Media.DropUnfinished(ctx)
+	if dropped > 0 {
+		w.r.o.Log.InfoContext(ctx, "unfinished uploads removed", "uploads", dropped)
+	}
+	return errors.Join(err, dropErr)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
@@ -56,6 +57,7 @@ type Post struct {
 	OwnerActive bool
 	Moderation  *Moderation
 	Favorite    bool // of the one who reads
+	Photos      []media.Upload
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	Revision    int64 // counts writes; what If-Match compares
@@ -105,6 +107,12 @@ func (p Post) Visible() bool {
 // readableBy tells whether the actor may see the post.
 func (p Post) readableBy(by account.Actor) bool {
 	return by.MayManage(p.OwnerID) || p.Visible()
+}
+
+// seenBy leaves of the photos those that the actor may see.
+func (p Post) seenBy(by account.Actor) Post {
+	p.Photos = media.Shown(p.Photos, by.MayManage(p.OwnerID))
+	return p
 }
 
 // tidy drops the blanks around one-line texts.

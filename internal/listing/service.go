@@ -63,7 +63,8 @@ func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad f
 	if by.Manages {
 		limit = 0
 	}
-	return s.store.CreatePost(ctx, by, Post{Details: d, OwnerID: by.ID, CreatedAt: now, UpdatedAt: now, Revision: 1}, limit)
+	post, repeated, err = s.store.CreatePost(ctx, by, Post{Details: d, OwnerID: by.ID, CreatedAt: now, UpdatedAt: now, Revision: 1}, limit)
+	return post.seenBy(by), repeated, err
 }
 
 // Post reads one post. One that the actor may not see does not exist for it.
@@ -72,13 +73,22 @@ func (s *Service) Post(ctx context.Context, by account.Actor, id int64) (Post, e
 	if err == nil && !p.readableBy(by) {
 		return Post{}, ErrNotFound
 	}
-	return p, err
+	return p.seenBy(by), err
+}
+
+// MayAttach tells whose the post is, if the actor may add photos to it.
+func (s *Service) MayAttach(ctx context.Context, by account.Actor, id int64) (owner int64, err error) {
+	p, err := s.store.Post(ctx, id, by.ID)
+	if err == nil {
+		err = manages(by, p)
+	}
+	return p.OwnerID, err
 }
 
 // Revise edits a post. change edits the details and returns what it could not
 // read of its input. Only the owner may, or an actor of the admin site.
 func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Post, error) {
-	return s.store.UpdatePost(ctx, by, id, func(p *Post) error {
+	p, err := s.store.UpdatePost(ctx, by, id, func(p *Post) error {
 		if err := manages(by, *p); err != nil {
 			return err
 		}
@@ -93,6 +103,7 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		p.UpdatedAt = now
 		return bad.Err()
 	})
+	return p.seenBy(by), err
 }
 
 func manages(by account.Actor, p Post) error {
@@ -117,7 +128,11 @@ func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match 
 
 // Posts lists what the actor may see and the filter asks for.
 func (s *Service) Posts(ctx context.Context, by account.Actor, f Filter, o Order, at Place) (Page, error) {
-	return s.store.Posts(ctx, by.ID, s.own(by, f), o, at)
+	page, err := s.store.Posts(ctx, by.ID, s.own(by, f), o, at)
+	for i, p := range page.Posts {
+		page.Posts[i] = p.seenBy(by)
+	}
+	return page, err
 }
 
 // Facets counts the values of the posts that Posts would list.

@@ -28,6 +28,9 @@ import (
 	"github.com/rs/cors"
 )
 
+// StoragePath is where files are served that are kept on this machine.
+const StoragePath = "/storage/"
+
 // The limits of one connection. They are promises (O1), not settings.
 const (
 	headerTimeout = 5 * time.Second  // for the headers of a request
@@ -63,8 +66,9 @@ type Options struct {
 	// AllowLoopbackOrigins adds http://localhost and http://127.0.0.1 with any port.
 	AllowLoopbackOrigins bool
 
-	API  http.Handler // everything under /api/
-	Site http.Handler // everything else
+	API     http.Handler // everything under /api/
+	Storage http.Handler // everything under /storage/: uploads and downloads of files, when they are kept here
+	Site    http.Handler // everything else
 
 	// Checks are named on /health/, which answers 503 while one of them fails.
 	// Their errors go to the log, never to the client.
@@ -88,6 +92,7 @@ type Server struct {
 	trusted  []netip.Prefix
 	origins  origins
 	api      http.Handler
+	storage  http.Handler
 	site     http.Handler
 	ready    *probe
 	checks   []*probe
@@ -137,16 +142,7 @@ func New(o Options) *Server {
 		s.registry = prometheus.NewRegistry()
 	}
 	s.metrics = newMetrics(s.registry, &s.inFlight, &s.conns)
-	if o.API != nil {
-		s.api = s.cross(cors.New(cors.Options{
-			AllowOriginFunc:  s.origins.allow,
-			AllowCredentials: true,
-			AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
-			AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"},
-			ExposedHeaders:   []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition", "Idempotent-Replayed"},
-			MaxAge:           600,
-		}).Handler(o.API))
-	}
+	s.api, s.storage = s.cross(o.API), s.cross(o.Storage)
 	s.ready = newProbe("ready", o.Ready, s.now)
 	s.checks = newProbes(o.Checks, s.now)
 	s.handler = s.identify(s.locate(s.observe(s.recovered(s.secure(s.framed(s.paced(s.route)))))))
@@ -256,8 +252,11 @@ func (s *Server) route(w *response, r *http.Request) {
 		return
 	}
 	h := s.site
-	if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
+	switch {
+	case r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/"):
 		h = s.api
+	case strings.HasPrefix(r.URL.Path, StoragePath):
+		h = s.storage
 	}
 	if h == nil {
 		refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
@@ -303,9 +302,21 @@ func (s *Server) allowed(w *response, r *http.Request) bool {
 	return false
 }
 
-// cross refuses requests with several Origin headers, which no browser sends,
-// before rs/cors could check one of them and echo all.
+// cross lets pages of the allowed origins use what is behind it (B3). Requests
+// with several Origin headers, which no browser sends, are refused before
+// rs/cors could check one of them and echo all.
 func (s *Server) cross(next http.Handler) http.Handler {
+	if next == nil {
+		return nil
+	}
+	next = cors.New(cors.Options{
+		AllowOriginFunc:  s.origins.allow,
+		AllowCredentials: true,
+		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
+		AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"},
+		ExposedHeaders:   []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition", "Idempotent-Replayed"},
+		MaxAge:           600,
+	}).Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header["Origin"]) > 1 {
 			s.metrics.rejected.WithLabelValues("origin").Inc()

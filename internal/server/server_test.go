@@ -498,6 +498,15 @@ func TestSecurityHeadersB4(t *testing.T) {
 	}
 }
 
+// Without files of its own the server has nothing under /storage/, not even the
+// site's pages.
+func TestNoStorage(t *testing.T) {
+	h := server.New(quiet(server.Options{API: text("api"), Site: text("site")})).Handler()
+	if res := do(h, httptest.NewRequest("GET", "/storage/x", nil)); res.StatusCode != http.StatusNotFound {
+		t.Errorf("status = %d, want 404", res.StatusCode)
+	}
+}
+
 func TestCORSB3(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -527,15 +536,19 @@ func TestCORSB3(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := server.New(quiet(server.Options{
 				CORSOrigins:          []string{"https://app.example.com", "https://web.example.com/", "*", "null"},
-				AllowLoopbackOrigins: tt.loopback, API: text("ok"), Site: text("site"),
+				AllowLoopbackOrigins: tt.loopback, API: text("ok"), Storage: text("ok"), Site: text("site"),
 			})).Handler()
-			get := httptest.NewRequest("GET", "/api/x/", nil)
-			get.Header.Set("Origin", tt.origin)
-			pre := httptest.NewRequest("OPTIONS", "/api/x/", nil)
-			pre.Header.Set("Origin", tt.origin)
-			pre.Header.Set("Access-Control-Request-Method", "PATCH")
-			pre.Header.Set("Access-Control-Request-Headers", "authorization,content-type,idempotency-key,if-match,if-none-match,x-request-id")
-			for _, r := range []*http.Request{get, pre} {
+			var requests []*http.Request
+			for _, path := range []string{"/api/x/", "/storage/x"} {
+				get := httptest.NewRequest("GET", path, nil)
+				get.Header.Set("Origin", tt.origin)
+				pre := httptest.NewRequest("OPTIONS", path, nil)
+				pre.Header.Set("Origin", tt.origin)
+				pre.Header.Set("Access-Control-Request-Method", "PATCH")
+				pre.Header.Set("Access-Control-Request-Headers", "authorization,content-type,idempotency-key,if-match,if-none-match,x-request-id")
+				requests = append(requests, get, pre)
+			}
+			for _, r := range requests {
 				res := do(h, r)
 				want, cred := "", ""
 				if tt.want {
@@ -551,6 +564,7 @@ func TestCORSB3(t *testing.T) {
 					t.Errorf("%s: Vary = %q", r.Method, got)
 				}
 			}
+			get, pre := requests[0], requests[1]
 			if res := do(h, pre); res.StatusCode != 204 || (res.Header.Get("Access-Control-Max-Age") == "600") != tt.want {
 				t.Errorf("preflight = %d, max age %q", res.StatusCode, res.Header.Get("Access-Control-Max-Age"))
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // row is what a SELECT of one row gives.
@@ -255,6 +256,14 @@ func (s *Store) DeleteUser(ctx context.Context, by account.Actor, id int64, chec
 			return err
 		}
 		at := now()
+		// Its objects one by one, for those may lie elsewhere, and all that is
+		// below its prefixes.
+		if _, err := tx.dropUploads(ctx, `owner_id = $1`, id); err != nil {
+			return err
+		}
+		if err := tx.purge(ctx, media.AccountPurges(s.options.Prefix, id, at)); err != nil {
+			return err
+		}
 		for _, step := range []struct {
 			sql  string
 			args []any

@@ -24,6 +24,7 @@ var sqliteDialect = dialect{
 var postgresDialect = dialect{
 	name:        "postgres",
 	forUpdate:   " FOR UPDATE",
+	skipLocked:  " FOR UPDATE SKIP LOCKED",
 	collateC:    ` COLLATE "C"`,
 	searchMatch: func([]string) string { return "p.search_vector @@ CAST(? AS tsquery)" },
 	searchTerm: func(words []string) string { // 'skoda':* & 'octavia':*

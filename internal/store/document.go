@@ -11,6 +11,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/document"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 const documentColumns = `d.id, d.owner_id, d.type, d.title, d.number, d.issuer, d.issued_on, d.expires_on, d.description, d.remind_days,
@@ -90,13 +91,47 @@ func (s *Store) CreateDocument(ctx context.Context, by account.Actor, d document
 }
 
 func (t *txn) document(ctx context.Context, owner, id int64, lock string) (document.Document, error) {
-	return scanDocument(t.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`+lock, id, owner))
+	return oneDocument(ctx, t, owner, id, lock)
+}
+
+// oneDocument reads a document with its file.
+func oneDocument(ctx context.Context, db querier, owner, id int64, lock string) (document.Document, error) {
+	rows, err := db.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`+lock, id, owner)
+	if err != nil {
+		return document.Document{}, err
+	}
+	docs, err := collect(rows, scanDocument)
+	if err != nil {
+		return document.Document{}, err
+	}
+	if len(docs) == 0 {
+		return document.Document{}, document.ErrNotFound
+	}
+	err = withFiles(ctx, db, docs)
+	return docs[0], err
+}
+
+// withFiles gives documents their files, in one statement for all of them.
+func withFiles(ctx context.Context, db querier, docs []document.Document) error {
+	ids := make([]int64, 0, len(docs))
+	for _, d := range docs {
+		ids = append(ids, d.ID)
+	}
+	files, err := uploadsOf(ctx, db, "document_id", ids)
+	for i := range docs {
+		for _, f := range files[docs[i].ID] {
+			if f.State == media.Ready {
+				docs[i].File = &f
+			}
+		}
+	}
+	return err
 }
 
 // Document reads a document of an owner.
 func (s *Store) Document(ctx context.Context, owner, id int64) (d document.Document, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
-		d, err = scanDocument(db.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`, id, owner))
+		d, err = oneDocument(ctx, db, owner, id, "")
 		return err
 	})
 	return d, err
@@ -171,6 +206,9 @@ func (s *Store) DeleteDocument(ctx context.Context, by account.Actor, owner, id 
 		if _, err := tx.ExecContext(ctx, `DELETE FROM mail WHERE document_id = $1 AND state = $2`, id, account.MailQueued); err != nil {
 			return err
 		}
+		if _, err := tx.dropUploads(ctx, `document_id = $1`, id); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM document WHERE id = $1`, id); err != nil {
 			return err
 		}
@@ -215,8 +253,10 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 		if err != nil {
 			return err
 		}
-		page.Documents, err = collect(rows, scanDocument)
-		return err
+		if page.Documents, err = collect(rows, scanDocument); err != nil {
+			return err
+		}
+		return withFiles(ctx, db, page.Documents)
 	})
 	return page, err
 }

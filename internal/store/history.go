@@ -18,6 +18,7 @@ const (
 	objectEntry    = "calculator_entry"
 	objectDocument = "document"
 	objectReport   = "report"
+	objectUpload   = "upload"
 )
 
 // The acts.

@@ -452,13 +452,16 @@ func TestErase_D13(t *testing.T) {
 		if last := rows[len(rows)-1]; last.Action != "delete" || last.Actor.Int64 != u.ID || len(rows) < 2 {
 			t.Errorf("history of the erased account: %+v, want who and when to stay", rows)
 		}
-		// The person's things are gone, those of others are not, and the file of
-		// the post is still known, so that it can be removed (promise D12).
+		// The person's things are gone, those of others are not, and the removal of
+		// the stored objects is recorded (promises D12 and D13).
 		if _, err := s.Post(t.Context(), kept.ID, other.ID); err != nil {
 			t.Errorf("another's post: %v", err)
 		}
-		if n := count(t, s, `SELECT count(*) FROM upload WHERE owner_id IS NULL AND post_id IS NULL AND upload_key = 'random'`); n != 1 {
-			t.Errorf("%d uploads are left to be removed, want 1", n)
+		if n := count(t, s, `SELECT count(*) FROM purge WHERE object_key = 'random'`); n != 2 {
+			t.Errorf("%d removals of what was uploaded are recorded, want 2: now, and when the permit has lapsed", n)
+		}
+		if n := count(t, s, `SELECT count(*) FROM purge WHERE whole AND object_key IN ($1, $2)`, fmt.Sprintf("uploads/%d/", u.ID), fmt.Sprintf("media/%d/", u.ID)); n != 4 {
+			t.Errorf("%d removals of all that is below the account's prefixes are recorded, want 4", n)
 		}
 		// The same address may come again.
 		newUser(t, s, "marker@example.com")

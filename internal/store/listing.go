@@ -103,12 +103,17 @@ func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, 
 	return id, t.record(ctx, by, actCreate, objectPost, id, p.OwnerID, nil, p.Details, p.CreatedAt)
 }
 
-// quotaFull counts the rows of an owner. The owner's row is locked first, so
-// that two creations at once cannot both take the last place.
+// lockOwner locks an owner's row, so that two creations at once cannot both take
+// the last place of a limit.
+func (t *txn) lockOwner(ctx context.Context, owner int64) error {
+	err := t.QueryRowContext(ctx, `SELECT id FROM account WHERE id = $1`+t.s.dialect.forUpdate, owner).Scan(new(int64))
+	return orNotFound(err, account.ErrUnauthenticated)
+}
+
+// quotaFull counts the rows of an owner, whose row it locks.
 func (t *txn) quotaFull(ctx context.Context, table string, owner int64, limit int) (bool, error) {
-	var id int64
-	if err := t.QueryRowContext(ctx, `SELECT id FROM account WHERE id = $1`+t.s.dialect.forUpdate, owner).Scan(&id); err != nil {
-		return false, orNotFound(err, account.ErrUnauthenticated)
+	if err := t.lockOwner(ctx, owner); err != nil {
+		return false, err
 	}
 	var n int
 	err := t.QueryRowContext(ctx, `SELECT count(*) FROM `+table+` WHERE owner_id = $1`, owner).Scan(&n)
@@ -116,13 +121,43 @@ func (t *txn) quotaFull(ctx context.Context, table string, owner int64, limit in
 }
 
 func (t *txn) post(ctx context.Context, id, reader int64, lock string) (listing.Post, error) {
-	return scanPost(t.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`+lock, reader, id))
+	return onePost(ctx, t, id, reader, lock)
+}
+
+// onePost reads a post with its photos.
+func onePost(ctx context.Context, db querier, id, reader int64, lock string) (listing.Post, error) {
+	rows, err := db.QueryContext(ctx, postSelect+postFrom+` WHERE p.id = $2`+lock, reader, id)
+	if err != nil {
+		return listing.Post{}, err
+	}
+	posts, err := collect(rows, func(r row) (listing.Post, error) { return scanPost(r) })
+	if err != nil {
+		return listing.Post{}, err
+	}
+	if len(posts) == 0 {
+		return listing.Post{}, listing.ErrNotFound
+	}
+	err = withPhotos(ctx, db, posts)
+	return posts[0], err
+}
+
+// withPhotos gives posts their photos, in one statement for all of them.
+func withPhotos(ctx context.Context, db querier, posts []listing.Post) error {
+	ids := make([]int64, 0, len(posts))
+	for _, p := range posts {
+		ids = append(ids, p.ID)
+	}
+	photos, err := uploadsOf(ctx, db, "post_id", ids)
+	for i := range posts {
+		posts[i].Photos = photos[posts[i].ID]
+	}
+	return err
 }
 
 // Post reads a post.
 func (s *Store) Post(ctx context.Context, id, reader int64) (p listing.Post, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
-		p, err = scanPost(db.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`, reader, id))
+		p, err = onePost(ctx, db, id, reader, "")
 		return err
 	})
 	return p, err
@@ -182,6 +217,9 @@ func (s *Store) DeletePost(ctx context.Context, by account.Actor, id int64, chec
 			return err
 		}
 		if err := check(p); err != nil {
+			return err
+		}
+		if _, err := tx.dropUploads(ctx, `post_id = $1`, id); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM car_post WHERE id = $1`, id); err != nil {
@@ -360,6 +398,9 @@ func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o lis
 		}
 		more := len(page.Posts) > at.Limit
 		page.Posts = page.Posts[:min(len(page.Posts), at.Limit)]
+		if err := withPhotos(ctx, db, page.Posts); err != nil {
+			return err
+		}
 		if back {
 			slices.Reverse(page.Posts)
 			page.HasPrev, page.HasNext = more, true

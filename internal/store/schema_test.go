@@ -277,9 +277,6 @@ func TestSchema_Parity_D4(t *testing.T) {
 	posts := postgres["car_post"]
 	posts.Columns = slices.DeleteFunc(posts.Columns, func(c column) bool { return c.Name == "search_vector" })
 	posts.Indexes = slices.DeleteFunc(posts.Indexes, func(i string) bool { return strings.Contains(i, "search_vector") })
-	for i := range posts.Columns { // SQLite compares by bytes unless told otherwise
-		posts.Columns[i].Extra = strings.Replace(posts.Columns[i].Extra, ` COLLATE "C"`, "", 1)
-	}
 	postgres["car_post"] = posts
 
 	if a, b := slices.Sorted(maps.Keys(postgres)), slices.Sorted(maps.Keys(lite)); !slices.Equal(a, b) {
@@ -296,6 +293,7 @@ func TestSchema_Parity_D4(t *testing.T) {
 		}
 		for i := range p.Columns {
 			a, b := p.Columns[i], l.Columns[i]
+			a.Extra = strings.Replace(a.Extra, ` COLLATE "C"`, "", 1) // SQLite compares by bytes unless told otherwise
 			if a != b {
 				t.Errorf("%s: column %d is %q on PostgreSQL, %q on SQLite", name, i+1, a, b)
 			}

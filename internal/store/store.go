@@ -56,6 +56,7 @@ type Store struct {
 type dialect struct {
 	name        string
 	forUpdate   string                      // locks the rows that a SELECT finds until the transaction ends
+	skipLocked  string                      // the same, without those that somebody else has locked
 	collateC    string                      // compares text by its bytes
 	searchMatch func(words []string) string // the condition that car_post p has the words of a parameter
 	searchTerm  func(words []string) string
@@ -76,6 +77,7 @@ type Options struct {
 	JobConns  int32  // PostgreSQL connections for jobs; 0 is 6
 	Queue     Queue
 	Password  func(context.Context) (string, error) // replaces the URL's password for each new connection
+	Prefix    string                                // of the keys of stored objects; empty, or ending in a slash
 	SyncOff   bool                                  // tests only: SQLite does not wait for the disk
 	ReadConns int                                   // SQLite readers; 0 is 4
 }

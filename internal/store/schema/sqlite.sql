@@ -227,6 +227,17 @@ CREATE TABLE mailed_token (
 CREATE INDEX mailed_token_account ON mailed_token (account_id);
 CREATE INDEX mailed_token_expires ON mailed_token (expires_at);
 
+CREATE TABLE purge (
+    id         INTEGER   PRIMARY KEY AUTOINCREMENT,
+    object_key TEXT      NOT NULL,
+    whole      BOOLEAN   NOT NULL,
+    due_at     TIMESTAMP NOT NULL,
+    tries      INTEGER   NOT NULL DEFAULT 0,
+    created_at TIMESTAMP NOT NULL
+);
+CREATE INDEX purge_due ON purge (due_at);
+CREATE INDEX purge_key ON purge (object_key);
+
 CREATE TABLE refresh_token (
     hash       BLOB      NOT NULL PRIMARY KEY,
     session_id INTEGER   NOT NULL REFERENCES session (id) ON DELETE CASCADE,
@@ -305,24 +316,23 @@ CREATE TABLE upload (
     owner_id     INTEGER   REFERENCES account (id) ON DELETE SET NULL,
     post_id      INTEGER   REFERENCES car_post (id) ON DELETE SET NULL,
     document_id  INTEGER   REFERENCES document (id) ON DELETE SET NULL,
+    replaces_id  INTEGER,
     state        TEXT      NOT NULL,
     position     INTEGER   NOT NULL DEFAULT 0,
     upload_key   TEXT      UNIQUE,
-    object_key   TEXT      UNIQUE,
-    small_key    TEXT,
-    medium_key   TEXT,
+    folder       TEXT      UNIQUE,
+    legacy_key   TEXT,
     file_name    TEXT      NOT NULL,
     content_type TEXT      NOT NULL,
     size         INTEGER   NOT NULL,
     width        INTEGER,
     height       INTEGER,
     problem      TEXT      NOT NULL DEFAULT '',
-    legacy       BOOLEAN   NOT NULL DEFAULT FALSE,
     created_at   TIMESTAMP NOT NULL,
     completed_at TIMESTAMP,
     updated_at   TIMESTAMP NOT NULL
 );
 CREATE INDEX upload_document ON upload (document_id);
 CREATE INDEX upload_owner ON upload (owner_id);
-CREATE INDEX upload_post ON upload (post_id, position);
+CREATE INDEX upload_post ON upload (post_id, position, id);
 CREATE INDEX upload_state ON upload (state, created_at);

@@ -1,0 +1,265 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
+)
+
+type photoOut struct {
+	ID          int64                 `json:"id" example:"1"`
+	State       string                `json:"state" enum:"processing,ready,failed" doc:"Others see it when it is ready."`
+	Error       *string               `json:"error" nullable:"true" doc:"Why it failed."`
+	URL         *string               `json:"url" nullable:"true" format:"uri" doc:"Of the photo, at most 2,560 pixels on a side; good for half an hour at least."`
+	Thumbnails  orNull[thumbnailsOut] `json:"thumbnails"`
+	Width       *int                  `json:"width" nullable:"true" doc:"Pixels of the photo as it is shown."`
+	Height      *int                  `json:"height" nullable:"true"`
+	ContentType string                `json:"content_type" example:"image/jpeg"`
+	Size        int64                 `json:"size" doc:"Bytes."`
+	Position    int                   `json:"position" doc:"0 is the cover."`
+}
+
+type thumbnailsOut struct {
+	Small  *string `json:"small" nullable:"true" format:"uri" doc:"JPEG, at most 320 pixels on a side."`
+	Medium *string `json:"medium" nullable:"true" format:"uri" doc:"JPEG, at most 1,280 pixels on a side."`
+}
+
+// linker finds the addresses of a photo.
+type linker func(media.Upload) media.Links
+
+// links signs addresses for a client.
+func (a *API) links(ctx context.Context) linker {
+	return func(u media.Upload) media.Links { return a.Media.PhotoLinks(ctx, u) }
+}
+
+func newPhotosOut(photos []media.Upload, link linker) []photoOut {
+	list := make([]photoOut, 0, len(photos))
+	for i, u := range photos {
+		list = append(list, newPhotoOut(u, i, link))
+	}
+	return list
+}
+
+func newPhotoOut(u media.Upload, position int, link linker) photoOut {
+	o := photoOut{
+		ID: u.ID, State: string(u.State), Error: orNil(u.Problem), Width: u.Width, Height: u.Height,
+		ContentType: u.ContentType, Size: u.Size, Position: position,
+	}
+	if l := link(u); u.State == media.Ready {
+		o.URL = orNil(l.Large)
+		o.Thumbnails.V = &thumbnailsOut{orNil(l.Small), orNil(l.Medium)}
+	}
+	return o
+}
+
+// orNil is nil for an empty text.
+func orNil(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// uploadBody is what is said of a file that is going to be uploaded.
+type uploadBody struct {
+	FileName    opt[string] `json:"file_name" required:"true" minLength:"1" maxLength:"255" example:"RCA 2026.pdf"`
+	ContentType opt[string] `json:"content_type" required:"true" doc:"application/pdf, image/jpeg, image/png or image/webp." example:"application/pdf"`
+	Size        opt[int64]  `json:"size" required:"true" minimum:"1" maximum:"10485760" doc:"Bytes, exactly: 10 MB at most." example:"284113"`
+}
+
+func (b uploadBody) file(bad *fault.Fields) media.File {
+	return media.File{
+		Name: b.FileName.require("file_name", bad), ContentType: b.ContentType.require("content_type", bad), Size: b.Size.require("size", bad),
+	}
+}
+
+type photoBody struct {
+	FileName    opt[string] `json:"file_name" required:"true" minLength:"1" maxLength:"255" example:"front.jpg"`
+	ContentType opt[string] `json:"content_type" required:"true" doc:"image/jpeg, image/png or image/webp." example:"image/jpeg"`
+	Size        opt[int64]  `json:"size" required:"true" minimum:"1" maximum:"10485760" doc:"Bytes, exactly: 10 MB at most." example:"284113"`
+	Replaces    opt[int64]  `json:"replaces" doc:"A photo of the same post, which goes when this one is ready and takes its place." example:"1"`
+}
+
+type startedOut struct {
+	ID     int64     `json:"id" doc:"Of the photo or file, to complete it with." example:"1"`
+	Upload permitOut `json:"upload"`
+}
+
+type permitOut struct {
+	Method    string            `json:"method" enum:"POST" doc:"Send multipart/form-data."`
+	URL       string            `json:"url" format:"uri"`
+	Fields    map[string]string `json:"fields" doc:"Every one of them is a field of the form; behind them, last, comes the file in a field named file."`
+	Headers   map[string]string `json:"headers" doc:"Headers to send; none so far."`
+	ExpiresAt time.Time         `json:"expires_at"`
+}
+
+// started answers with a permit.
+func started(ctx context.Context, a *API, path string, u media.Upload, form media.Form, repeated bool) *out[startedOut] {
+	return made(ctx, a, path, u.ID, 1, repeated, startedOut{u.ID, permitOut{
+		Method: http.MethodPost, URL: form.URL, Fields: form.Fields, Headers: map[string]string{}, ExpiresAt: form.Expires.UTC(),
+	}})
+}
+
+// startPhoto serves POST /api/carposts/{id}/photos/.
+func (a *API) startPhoto(ctx context.Context, in *struct {
+	ObjectID
+	Body body[photoBody]
+},
+) (*out[startedOut], error) {
+	bad, b := in.Body.bad, in.Body.in
+	f := uploadBody{b.FileName, b.ContentType, b.Size}.file(&bad)
+	u, form, repeated, err := a.Media.Start(ctx, actor(ctx), media.Target{Post: in.ID}, f, b.Replaces.V, true, bad)
+	if err != nil {
+		return nil, err
+	}
+	return started(ctx, a, "/api/carposts/"+itoa(in.ID)+"/photos/", u, form, repeated), nil
+}
+
+// PhotoID names a photo of a post.
+type PhotoID struct {
+	ObjectID
+	Photo int64 `path:"photo" example:"1"`
+}
+
+// completePhoto serves POST /api/carposts/{id}/photos/{photo}/complete/.
+func (a *API) completePhoto(ctx context.Context, in *PhotoID) (*out[photoOut], error) {
+	if _, err := a.Media.Complete(ctx, actor(ctx), media.Target{Post: in.ID}, in.Photo); err != nil {
+		return nil, err
+	}
+	return a.photo(ctx, in)
+}
+
+// photo serves GET /api/carposts/{id}/photos/{photo}/.
+func (a *API) photo(ctx context.Context, in *PhotoID) (*out[photoOut], error) {
+	p, err := a.Listings.Post(ctx, actor(ctx), in.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i, u := range p.Photos {
+		if u.ID == in.Photo {
+			return &out[photoOut]{Status: http.StatusOK, Body: newPhotoOut(u, i, a.links(ctx))}, nil
+		}
+	}
+	return nil, media.ErrNotFound
+}
+
+type photosOut struct {
+	Count    int        `json:"count" example:"2"`
+	Next     *string    `json:"next" nullable:"true"`
+	Previous *string    `json:"previous" nullable:"true"`
+	Results  []photoOut `json:"results" doc:"All of them, in their order."`
+}
+
+// photos serves GET /api/carposts/{id}/photos/.
+func (a *API) photos(ctx context.Context, in *ObjectID) (*out[photosOut], error) {
+	p, err := a.Listings.Post(ctx, actor(ctx), in.ID)
+	if err != nil {
+		return nil, err
+	}
+	list := newPhotosOut(p.Photos, a.links(ctx))
+	return &out[photosOut]{Status: http.StatusOK, Body: photosOut{Count: len(list), Results: list}}, nil
+}
+
+type orderBody struct {
+	IDs opt[[]int64] `json:"ids" required:"true" maxItems:"20" doc:"Every photo of the post, the cover first."`
+}
+
+// orderPhotos serves PUT /api/carposts/{id}/photos/order/.
+func (a *API) orderPhotos(ctx context.Context, in *struct {
+	ObjectID
+	Body body[orderBody]
+},
+) (*out[photosOut], error) {
+	bad := in.Body.bad
+	ids := in.Body.in.IDs.require("ids", &bad)
+	if err := a.Media.Order(ctx, actor(ctx), in.ID, ids, bad); err != nil {
+		return nil, err
+	}
+	return a.photos(ctx, &in.ObjectID)
+}
+
+// deletePhoto serves DELETE /api/carposts/{id}/photos/{photo}/.
+func (a *API) deletePhoto(ctx context.Context, in *PhotoID) (*none, error) {
+	return nil, a.Media.Delete(ctx, actor(ctx), media.Target{Post: in.ID}, in.Photo)
+}
+
+type fileOut struct {
+	ID          int64   `json:"id" example:"1"`
+	FileName    string  `json:"file_name" example:"RCA 2026.pdf"`
+	ContentType string  `json:"content_type" example:"application/pdf"`
+	Size        int64   `json:"size" doc:"Bytes."`
+	URL         *string `json:"url" nullable:"true" format:"uri" doc:"Good for five minutes."`
+}
+
+func newFileOut(u media.Upload, link func(media.Upload) string) fileOut {
+	return fileOut{u.ID, u.FileName, u.ContentType, u.Size, orNil(link(u))}
+}
+
+func (a *API) fileLinks(ctx context.Context) func(media.Upload) string {
+	return func(u media.Upload) string { return a.Media.FileLink(ctx, u) }
+}
+
+// startFile serves POST /api/documents/{id}/file/.
+func (a *API) startFile(ctx context.Context, in *struct {
+	ObjectID
+	Body body[uploadBody]
+},
+) (*out[startedOut], error) {
+	bad := in.Body.bad
+	f := in.Body.in.file(&bad)
+	u, form, repeated, err := a.Media.Start(ctx, actor(ctx), media.Target{Document: in.ID}, f, 0, true, bad)
+	if err != nil {
+		return nil, err
+	}
+	return started(ctx, a, "/api/documents/"+itoa(in.ID)+"/file/", u, form, repeated), nil
+}
+
+// FileID names an upload of a document.
+type FileID struct {
+	ObjectID
+	File int64 `path:"file" example:"1"`
+}
+
+// completeFile serves POST /api/documents/{id}/file/{file}/complete/.
+func (a *API) completeFile(ctx context.Context, in *FileID) (*out[fileOut], error) {
+	u, err := a.Media.Complete(ctx, actor(ctx), media.Target{Document: in.ID}, in.File)
+	if err != nil {
+		return nil, err
+	}
+	return &out[fileOut]{Status: http.StatusOK, Body: newFileOut(u, a.fileLinks(ctx))}, nil
+}
+
+// file serves GET /api/documents/{id}/file/{file}/.
+func (a *API) file(ctx context.Context, in *FileID) (*out[fileOut], error) {
+	u, err := a.Media.Upload(ctx, actor(ctx), media.Target{Document: in.ID}, in.File)
+	if err != nil {
+		return nil, err
+	}
+	return &out[fileOut]{Status: http.StatusOK, Body: newFileOut(u, a.fileLinks(ctx))}, nil
+}
+
+// deleteFile serves DELETE /api/documents/{id}/file/{file}/.
+func (a *API) deleteFile(ctx context.Context, in *FileID) (*none, error) {
+	return nil, a.Media.Delete(ctx, actor(ctx), media.Target{Document: in.ID}, in.File)
+}
+
+// exportName is where a file lies in the archive of an account's data: under its
+// own name as far as it is plain, for names may be chosen to mislead.
+func exportName(folder string, u media.Upload) string {
+	extension := map[string]string{"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "application/pdf": ".pdf"}[u.ContentType]
+	if u.Post != 0 {
+		return "photos/" + folder + "-" + itoa(u.ID) + extension
+	}
+	base := strings.TrimSuffix(u.FileName, extension)
+	plain := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) {
+			return '_'
+		}
+		return r
+	}, strings.Trim(base, ". "))
+	return "documents/" + folder + "-" + plain + extension
+}

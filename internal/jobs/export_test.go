@@ -1,0 +1,4 @@
+package jobs
+
+// Daily is for the test of the schedule.
+type Daily = daily

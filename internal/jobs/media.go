@@ -1,0 +1,67 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/ridecopilot/ridecopilot/internal/media"
+)
+
+// processWorker re-encodes photos.
+type processWorker struct {
+	river.WorkerDefaults[media.Process]
+	r *Runner
+}
+
+// Work re-encodes one photo. At the last attempt its owner learns that it could
+// not be done.
+func (w *processWorker) Work(ctx context.Context, job *river.Job[media.Process]) error {
+	err := w.r.o.Media.Process(ctx, job.Args.UploadID)
+	if err != nil && job.Attempt >= job.MaxAttempts {
+		return errors.Join(err, w.r.o.Media.GiveUp(ctx, job.Args.UploadID))
+	}
+	return err
+}
+
+// removeWorker removes the objects that are due to be removed: whenever some
+// have become so, and by the clock.
+type removeWorker struct {
+	river.WorkerDefaults[media.PurgeObjects]
+	r *Runner
+}
+
+// Work removes what is due. The record of what is still to be done is in the
+// rows, not in the job: it never ends as given up (promise D12).
+func (w *removeWorker) Work(ctx context.Context, _ *river.Job[media.PurgeObjects]) error {
+	n, err := w.r.o.Media.Purge(ctx)
+	if n > 0 {
+		w.r.o.Log.InfoContext(ctx, "objects removed", "removals", n)
+	}
+	return err
+}
+
+// compareStorage compares rows and objects, and mends what differs.
+type compareStorage struct{}
+
+func (compareStorage) Kind() string { return "compare_storage" }
+
+type compareWorker struct {
+	river.WorkerDefaults[compareStorage]
+	r *Runner
+}
+
+// Timeout is longer than that of other jobs: it looks at every object.
+func (w *compareWorker) Timeout(*river.Job[compareStorage]) time.Duration { return compareTime }
+
+func (w *compareWorker) Work(ctx context.Context, _ *river.Job[compareStorage]) error {
+	r, err := w.r.o.Media.Check(ctx, true, nil)
+	if err != nil {
+		return err
+	}
+	w.r.o.Log.InfoContext(ctx, "rows and objects compared", "uploads", r.Uploads, "objects", r.Objects, "removed", r.Unclaimed,
+		"missing", r.Missing, "made_again", r.Redone, "young", r.Young, "foreign", r.Foreign)
+	return nil
+}

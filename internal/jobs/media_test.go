@@ -1,0 +1,149 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/buckettest"
+	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/jobs"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/media/mediatest"
+	"github.com/ridecopilot/ridecopilot/internal/store"
+	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
+)
+
+// watchedMedia is the service, which tells when a job has run.
+type watchedMedia struct {
+	*media.Service
+	process   func(context.Context, int64) error
+	processed chan error
+	gaveUp    chan int64
+	purged    chan int // removals that a run has carried out, when there were some
+}
+
+func watchMedia(s *media.Service) *watchedMedia {
+	return &watchedMedia{s, s.Process, make(chan error, 100), make(chan int64, 100), make(chan int, 1000)}
+}
+
+func (m *watchedMedia) Process(ctx context.Context, id int64) error {
+	err := m.process(ctx, id)
+	m.processed <- err
+	return err
+}
+
+func (m *watchedMedia) GiveUp(ctx context.Context, id int64) error {
+	err := m.Service.GiveUp(ctx, id)
+	m.gaveUp <- id
+	return err
+}
+
+func (m *watchedMedia) Purge(ctx context.Context) (int, error) {
+	n, err := m.Service.Purge(ctx)
+	if n > 0 {
+		m.purged <- n
+	}
+	return n, err
+}
+
+func await[T any](t *testing.T, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("%s did not come", what)
+		panic("unreachable")
+	}
+}
+
+// photo uploads one and completes it.
+func (o *office) photo() media.Upload {
+	o.t.Helper()
+	u := o.register("photographer@example.com")
+	by := account.Actor{ID: u.ID, Source: account.SourceAPI}
+	d := listing.DefaultDetails()
+	year, price, period := 2020, fixed.Amount(12_000), "day"
+	d.Make, d.Model, d.Year, d.Price, d.PricePeriod = "Dacia", "Logan", &year, &price, &period
+	p, _, err := o.listings.Create(o.t.Context(), by, d, nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	raw, target := mediatest.JPEG(64, 48), media.Target{Post: p.ID}
+	up, form, _, err := o.media.Start(o.t.Context(), by, target, media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(raw))}, 0, true, nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	buckettest.Post(o.t, form, raw, nil)
+	if up, err = o.media.Complete(o.t.Context(), by, target, up.ID); err != nil {
+		o.t.Fatal(err)
+	}
+	return up
+}
+
+// A completed photo becomes ready by a job that its completion has recorded, and
+// what it was made from is removed by another (promises D9 and D12).
+func TestPhoto_D9(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		o := newOffice(t, s)
+		o.open()
+		u := o.photo()
+		o.start(nil)
+		if err := await(t, "the photo", o.media.processed); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.UploadByID(t.Context(), u.ID); err != nil || got.State != media.Ready {
+			t.Errorf("%s, %v, want ready", got.State, err)
+		}
+		await(t, "a removal", o.media.purged)
+	})
+}
+
+// A photo whose job fails for good is failed for its owner, too.
+func TestPhoto_GivenUp(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		o := newOffice(t, s)
+		o.open()
+		o.media.process = func(context.Context, int64) error { return errors.New("the storage is down") }
+		u := o.photo()
+		// The last of its attempts.
+		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE river_job SET max_attempts = 1 WHERE kind = 'process_photo'`); err != nil {
+			t.Fatal(err)
+		}
+		o.start(nil)
+		if id := await(t, "the end of the tries", o.media.gaveUp); id != u.ID {
+			t.Errorf("upload %d was given up, want %d", id, u.ID)
+		}
+		if got, err := s.UploadByID(t.Context(), u.ID); err != nil || got.State != media.Failed || got.Problem == "" {
+			t.Errorf("%s %q, %v, want failed with the reason", got.State, got.Problem, err)
+		}
+	})
+}
+
+// The comparison runs by the clock, once a day, and does not begin anew with the
+// server.
+func TestDaily(t *testing.T) {
+	day := jobs.Daily(3*time.Hour + 17*time.Minute)
+	var _ river.PeriodicSchedule = day
+	for now, want := range map[string]string{
+		"2026-05-04T00:00:00Z":      "2026-05-04T03:17:00Z",
+		"2026-05-04T03:16:59Z":      "2026-05-04T03:17:00Z",
+		"2026-05-04T03:17:00Z":      "2026-05-05T03:17:00Z",
+		"2026-05-04T23:59:59+03:00": "2026-05-05T03:17:00Z",
+		"2026-12-31T12:00:00Z":      "2027-01-01T03:17:00Z",
+	} {
+		at, err := time.Parse(time.RFC3339, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := day.Next(at).Format(time.RFC3339); got != want {
+			t.Errorf("after %s comes %s, want %s", now, got, want)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/bucket"
+	"github.com/ridecopilot/ridecopilot/internal/media/picture"
+)
+
+// decodeTime is how long a picture may wait for its place and be decoded
+// (promise U7).
+const decodeTime = 30 * time.Second
+
+// Process re-encodes a photo: what others see is upright, has two thumbnails
+// and nothing of the file that it came in, such as the place where it was taken
+// (promise U8). Doing it twice changes nothing. A photo that cannot be read ends
+// as failed, with the reason; an error is the storage's or the database's, and
+// worth another try.
+func (s *Service) Process(ctx context.Context, id int64) error {
+	u, err := s.store.UploadByID(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	source := u.Folder + originalName
+	switch {
+	case u.Post == 0 || (u.State != Processing && u.State != Ready):
+		return nil
+	case u.State == Ready: // thumbnails are missing, or it came from the older backend
+		source = u.shown()
+	}
+	made, err := s.render(ctx, source, u.ContentType)
+	if wrong, ok := errors.AsType[*picture.Error](err); ok {
+		return s.fail(ctx, u, wrong.Message)
+	}
+	if errors.Is(err, bucket.ErrNotFound) {
+		return s.fail(ctx, u, "The stored file is gone.")
+	}
+	if err != nil {
+		return fmt.Errorf("process photo %d: %w", id, err)
+	}
+	return s.show(ctx, u, source, made)
+}
+
+func (s *Service) render(ctx context.Context, key, contentType string) (picture.Rendering, error) {
+	r, found, err := s.bucket.Open(ctx, key, "")
+	if err != nil {
+		return picture.Rendering{}, err
+	}
+	defer r.Close()
+	if found.Size > MaxSize { // what we make ourselves is smaller
+		return picture.Rendering{}, &picture.Error{Code: "too_large", Message: "The file is larger than 10 MB."}
+	}
+	raw, err := readAll(r, found.Size)
+	if err != nil {
+		return picture.Rendering{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, decodeTime)
+	defer cancel()
+	return s.lane.Render(ctx, raw, contentType)
+}
+
+// show stores the renditions and makes the photo ready. Should it have been
+// deleted meanwhile, they are removed again.
+func (s *Service) show(ctx context.Context, u Upload, source string, made picture.Rendering) error {
+	folder := u.Folder
+	if folder == "" {
+		folder = s.newKey(KeptPrefix(s.prefix), u.OwnerID) + "/"
+		if err := s.store.HoldPurge(ctx, []Purge{{Key: folder, Whole: true, Due: s.now().Add(holdFor)}}); err != nil {
+			return err
+		}
+	}
+	for _, o := range []struct {
+		name string
+		body []byte
+	}{{smallName, made.Small}, {mediumName, made.Medium}, {largeName, made.Large}} {
+		if err := s.bucket.Put(ctx, folder+o.name, picture.JPEG, o.body); err != nil {
+			return fmt.Errorf("store photo %d: %w", u.ID, err)
+		}
+	}
+	_, err := s.store.UpdateUpload(ctx, account.System(account.SourceJob), u.ID, func(u *Upload, fx *Effects) error {
+		now := s.now()
+		if (u.State != Processing && u.State != Ready) || (u.Folder != "" && u.Folder != folder) {
+			// Another run was quicker, or gave it up: what was made here goes.
+			fx.Purge = []Purge{{Key: folder, Whole: true, Due: now}}
+			return nil
+		}
+		fx.Keep = folder
+		if u.State == Processing {
+			fx.Settle = true
+			fx.Purge = []Purge{{Key: source, Due: now}}
+		}
+		u.State, u.Folder, u.ContentType, u.Size, u.UpdatedAt = Ready, folder, picture.JPEG, int64(len(made.Large)), now
+		u.Width, u.Height, u.Problem = &made.Width, &made.Height, ""
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) { // deleted meanwhile
+		return s.store.HoldPurge(ctx, []Purge{{Key: folder, Whole: true, Due: s.now()}})
+	}
+	return err
+}
+
+// fail ends a photo that cannot be shown; its owner reads why.
+func (s *Service) fail(ctx context.Context, u Upload, why string) error {
+	_, err := s.store.UpdateUpload(ctx, account.System(account.SourceJob), u.ID, func(u *Upload, fx *Effects) error {
+		now := s.now()
+		if u.Folder != "" {
+			fx.Purge = []Purge{{Key: u.Folder, Whole: true, Due: now}}
+		}
+		u.State, u.Folder, u.Problem, u.UpdatedAt = Failed, "", why, now
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// GiveUp ends a photo whose job has failed for good.
+func (s *Service) GiveUp(ctx context.Context, id int64) error {
+	u, err := s.store.UploadByID(ctx, id)
+	if err != nil || u.State != Processing {
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	return s.fail(ctx, u, "The photo could not be processed. Delete it and try again.")
+}

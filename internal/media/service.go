@@ -1,0 +1,369 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/bucket"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media/picture"
+)
+
+// Effects is what goes with a change of an upload: the store carries it out in
+// the transaction of the change.
+type Effects struct {
+	Purge   []Purge // objects to remove
+	Keep    string  // a folder that was held for removal and is now in use
+	Process bool    // enqueue the job that re-encodes it
+	Settle  bool    // remove the upload that this one replaces, and take its place
+}
+
+// Store is what Service needs from the database. A method is one transaction.
+// Methods that name an owner find uploads of that owner's things alone.
+type Store interface {
+	// CreateUpload stores an upload whose target belongs to u.OwnerID (else
+	// ErrNotFound), unless a limit is reached; with by.Once, once.
+	CreateUpload(ctx context.Context, by account.Actor, u Upload, unlimited bool) (made Upload, repeated bool, err error)
+	// Upload reads one upload of a target.
+	Upload(ctx context.Context, owner int64, t Target, id int64) (Upload, error)
+	// UploadByID reads any upload: for jobs.
+	UploadByID(ctx context.Context, id int64) (Upload, error)
+	// UpdateUpload loads, changes and saves an upload.
+	UpdateUpload(ctx context.Context, by account.Actor, id int64, change func(*Upload, *Effects) error) (Upload, error)
+	// DeleteUpload removes an upload and records the removal of its objects.
+	DeleteUpload(ctx context.Context, by account.Actor, owner int64, t Target, id int64) error
+	// OrderPhotos gives the photos of a post the order of ids, which must name
+	// each of those that were completed once; else it says ErrOrder.
+	OrderPhotos(ctx context.Context, by account.Actor, owner, post int64, ids []int64, at time.Time) error
+	// HoldPurge records removals that no other change makes necessary.
+	HoldPurge(ctx context.Context, purges []Purge) error
+	// ClaimPurges takes up to limit removals that are due; nobody else is given
+	// them before lease has passed.
+	ClaimPurges(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Purge, error)
+	// SettlePurges forgets the removals that are done and puts off the others.
+	SettlePurges(ctx context.Context, done []int64, again []Purge) error
+	// DropUploads removes uploads that were started before a moment and never
+	// completed, and those whose thing is gone, up to limit of them.
+	DropUploads(ctx context.Context, startedBefore time.Time, limit int) (int, error)
+	// KeptUploads are uploads with objects, in the order of the keys, after a
+	// key: of those with a folder, or of those that are only started.
+	KeptUploads(ctx context.Context, started bool, after string, limit int) ([]Upload, error)
+	// CountUploads is how many KeptUploads there are in all.
+	CountUploads(ctx context.Context) (int, error)
+}
+
+// Form is the permit to upload, as the storage takes it.
+type Form = bucket.Form
+
+// Bucket is where objects lie.
+type Bucket interface {
+	Form(ctx context.Context, u bucket.Upload) (bucket.Form, error)
+	URL(ctx context.Context, d bucket.Download) (url string, expires time.Time, err error)
+	Head(ctx context.Context, key string) (bucket.Object, error)
+	Open(ctx context.Context, key, etag string) (io.ReadCloser, bucket.Object, error)
+	Copy(ctx context.Context, from, etag, to, contentType string) error
+	Put(ctx context.Context, key, contentType string, body []byte) error
+	Delete(ctx context.Context, key string) error
+	DeleteAll(ctx context.Context, prefix string) (int, error)
+	List(ctx context.Context, prefix string, each func(bucket.Object) error) error
+}
+
+// Gate tells who owns a thing, if the actor may add to it; its errors are those
+// that the actor is to see.
+type Gate interface {
+	MayAttach(ctx context.Context, by account.Actor, id int64) (owner int64, err error)
+}
+
+// Options are what a Service works with.
+type Options struct {
+	Store     Store
+	Bucket    Bucket
+	Posts     Gate
+	Documents Gate
+	Prefix    string // of the keys that are made; empty, or ending in a slash
+	Log       *slog.Logger
+	Now       func() time.Time
+	Memory    int64 // bytes that decoding may take in all; 0 is 512 MiB
+}
+
+// Service is what people and jobs can do with uploads.
+type Service struct {
+	store     Store
+	bucket    Bucket
+	posts     Gate
+	documents Gate
+	prefix    string
+	log       *slog.Logger
+	now       func() time.Time
+	lane      *picture.Lane
+	links     links
+}
+
+// picturesAtOnce is how many pictures are decoded at a time.
+const picturesAtOnce = 2
+
+// NewService returns a Service.
+func NewService(o Options) *Service {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Memory == 0 {
+		o.Memory = 512 << 20
+	}
+	return &Service{
+		store: o.Store, bucket: o.Bucket, posts: o.Posts, documents: o.Documents, prefix: o.Prefix, log: o.Log,
+		now: func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }, lane: picture.NewLane(o.Memory, picturesAtOnce),
+	}
+}
+
+// gate finds the owner of the target, if the actor may add to it.
+func (s *Service) gate(ctx context.Context, by account.Actor, t Target) (owner int64, err error) {
+	if t.Document != 0 {
+		return s.documents.MayAttach(ctx, by, t.Document)
+	}
+	return s.posts.MayAttach(ctx, by, t.Post)
+}
+
+// Start begins an upload and gives the permit for it. bad is what the caller
+// already knows to be wrong; sized asks for the exact size. A repetition under
+// the same idempotency key gives the upload made the first time, and a permit
+// until the same moment.
+func (s *Service) Start(ctx context.Context, by account.Actor, t Target, f File, replaces int64, sized bool, bad fault.Fields) (u Upload, form Form, repeated bool, err error) {
+	owner, err := s.gate(ctx, by, t)
+	if err != nil {
+		return Upload{}, Form{}, false, err
+	}
+	f.tidy()
+	types := PhotoTypes
+	if t.Document != 0 {
+		types = FileTypes
+	}
+	f.validate(types, sized, &bad)
+	if err := bad.Err(); err != nil {
+		return Upload{}, Form{}, false, err
+	}
+	now := s.now()
+	u, repeated, err = s.store.CreateUpload(ctx, by, Upload{
+		Target: t, OwnerID: owner, State: Started, ReplacesID: replaces, UploadKey: s.newKey(UploadsPrefix(s.prefix), owner),
+		FileName: f.Name, ContentType: f.ContentType, Size: f.Size, CreatedAt: now, UpdatedAt: now,
+	}, by.Manages)
+	if err != nil {
+		return Upload{}, Form{}, false, err
+	}
+	if u.State != Started {
+		return Upload{}, Form{}, false, fault.New(fault.Conflict, "This upload is complete already.")
+	}
+	permit := bucket.Upload{Key: u.UploadKey, ContentType: u.ContentType, MinSize: u.Size, MaxSize: u.Size, Expires: u.Permitted()}
+	if u.Size == 0 {
+		permit.MinSize, permit.MaxSize = 1, MaxSize
+	}
+	form, err = s.bucket.Form(ctx, permit)
+	return u, form, repeated, s.explain(err, "sign a permit")
+}
+
+// newKey is a new key of an owner: random, and nothing of what the client said
+// (promise U1).
+func (s *Service) newKey(prefix string, owner int64) string {
+	return prefix + strconv.FormatInt(owner, 10) + "/" + strings.ToLower(rand.Text())
+}
+
+// explain makes what the storage cannot do now a fault.
+func (s *Service) explain(err error, what string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, bucket.ErrFull):
+		return fmt.Errorf("%s: %w: %w", what, ErrFull, err)
+	case fault.As(err) != nil || errors.Is(err, context.Canceled):
+		return err
+	}
+	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
+}
+
+// Complete looks at what was uploaded and takes it in: a photo goes on to be
+// re-encoded, the file of a document is ready. Doing it twice changes nothing.
+// An upload that is not what it was said to be is removed, and the error says
+// what is wrong with it.
+func (s *Service) Complete(ctx context.Context, by account.Actor, t Target, id int64) (Upload, error) {
+	owner, err := s.gate(ctx, by, t)
+	if err != nil {
+		return Upload{}, err
+	}
+	u, err := s.store.Upload(ctx, owner, t, id)
+	if err != nil || u.State != Started {
+		return u, err
+	}
+	found, err := s.bucket.Head(ctx, u.UploadKey)
+	if errors.Is(err, bucket.ErrNotFound) {
+		return Upload{}, ErrNotUploaded
+	}
+	if err != nil {
+		return Upload{}, s.explain(err, "look for the upload")
+	}
+	info, err := s.inspect(ctx, u, found)
+	if wrong, ok := errors.AsType[*picture.Error](err); ok {
+		if err := s.store.DeleteUpload(ctx, by, owner, t, id); err != nil && !errors.Is(err, fault.NotFound) {
+			return Upload{}, err
+		}
+		return Upload{}, fault.InvalidField("file", wrong.Code, wrong.Message)
+	}
+	if err != nil {
+		return Upload{}, s.explain(err, "inspect the upload")
+	}
+	return s.takeIn(ctx, by, u, found, info)
+}
+
+// inspect tells whether the stored bytes are what the upload was said to be.
+func (s *Service) inspect(ctx context.Context, u Upload, found bucket.Object) (picture.Info, error) {
+	if found.Size == 0 || found.Size > MaxSize || (u.Size > 0 && found.Size != u.Size) {
+		return picture.Info{}, &picture.Error{Code: "wrong_size", Message: "The file is not of the size that was announced."}
+	}
+	r, opened, err := s.bucket.Open(ctx, u.UploadKey, found.ETag)
+	if err != nil {
+		return picture.Info{}, err
+	}
+	defer r.Close()
+	if opened.Size != found.Size {
+		return picture.Info{}, fmt.Errorf("the storage gives %d bytes for %d", opened.Size, found.Size)
+	}
+	if u.Document == 0 { // the job that re-encodes it reads the rest
+		return picture.Inspect(r, u.ContentType)
+	}
+	raw, err := readAll(r, found.Size)
+	if err != nil {
+		return picture.Info{}, err
+	}
+	info, err := picture.Inspect(bytes.NewReader(raw), u.ContentType)
+	if err != nil {
+		return picture.Info{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	return info, s.lane.Check(ctx, raw, u.ContentType)
+}
+
+// checkTime is how long somebody waits for a picture to be decoded; the answer
+// is busy after that.
+const checkTime = 15 * time.Second
+
+// readAll reads an object of a known size, and no other.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, size+1))
+	if err == nil && int64(len(raw)) != size {
+		err = fmt.Errorf("the storage gives %d bytes for %d", len(raw), size)
+	}
+	return raw, err
+}
+
+// holdFor is how long an unfinished completion may leave its copy behind.
+const holdFor = time.Hour
+
+// takeIn copies the inspected bytes to where no client may write (promise U5)
+// and lets the upload go on from there. The copy is put down for removal before
+// it is made and spared by the transaction that takes it in, so that one that is
+// cut off in between leaves nothing behind.
+func (s *Service) takeIn(ctx context.Context, by account.Actor, u Upload, found bucket.Object, info picture.Info) (Upload, error) {
+	folder := s.newKey(KeptPrefix(s.prefix), u.OwnerID) + "/"
+	if err := s.store.HoldPurge(ctx, []Purge{{Key: folder, Whole: true, Due: s.now().Add(holdFor)}}); err != nil {
+		return Upload{}, err
+	}
+	name := originalName
+	if u.Document != 0 {
+		name = fileName
+	}
+	err := s.bucket.Copy(ctx, u.UploadKey, found.ETag, folder+name, u.ContentType)
+	if errors.Is(err, bucket.ErrChanged) || errors.Is(err, bucket.ErrNotFound) {
+		return Upload{}, ErrReplacedAway
+	}
+	if err != nil {
+		return Upload{}, s.explain(err, "copy the upload")
+	}
+	return s.store.UpdateUpload(ctx, by, u.ID, func(u *Upload, fx *Effects) error {
+		if u.State != Started { // another request was first: its copy counts
+			return nil
+		}
+		now := s.now()
+		fx.Keep = folder
+		fx.Purge = u.Purges(now) // of what the client has uploaded: there is nothing else yet
+		u.State, u.UploadKey, u.Folder, u.Size, u.CompletedAt, u.UpdatedAt = Processing, "", folder, found.Size, &now, now
+		if info.Width > 0 {
+			u.Width, u.Height = &info.Width, &info.Height
+		}
+		if fx.Process = u.Document == 0; !fx.Process {
+			u.State, fx.Settle = Ready, true
+		}
+		return nil
+	})
+}
+
+// Upload reads an upload of a target that the actor may add to.
+func (s *Service) Upload(ctx context.Context, by account.Actor, t Target, id int64) (Upload, error) {
+	owner, err := s.gate(ctx, by, t)
+	if err != nil {
+		return Upload{}, err
+	}
+	return s.store.Upload(ctx, owner, t, id)
+}
+
+// Delete removes an upload, in whatever state, with its objects.
+func (s *Service) Delete(ctx context.Context, by account.Actor, t Target, id int64) error {
+	owner, err := s.gate(ctx, by, t)
+	if err != nil {
+		return err
+	}
+	return s.store.DeleteUpload(ctx, by, owner, t, id)
+}
+
+// ErrOrder answers an order that does not name each photo once.
+var ErrOrder = fault.InvalidField("ids", "invalid", "Name each photo of the car post once, and nothing else.")
+
+// Order puts the photos of a post in the order of ids; the first is the cover.
+func (s *Service) Order(ctx context.Context, by account.Actor, post int64, ids []int64, bad fault.Fields) error {
+	owner, err := s.gate(ctx, by, Target{Post: post})
+	if err != nil {
+		return err
+	}
+	if err := bad.Err(); err != nil {
+		return err
+	}
+	seen := slices.Clone(ids)
+	slices.Sort(seen)
+	if len(slices.Compact(seen)) != len(ids) {
+		return ErrOrder
+	}
+	return s.store.OrderPhotos(ctx, by, owner, post, ids, s.now())
+}
+
+// Open reads what is shown of an upload that is ready: for the export of an
+// account.
+func (s *Service) Open(ctx context.Context, u Upload) (io.ReadCloser, error) {
+	r, _, err := s.bucket.Open(ctx, u.shown(), "")
+	if errors.Is(err, bucket.ErrNotFound) {
+		return nil, ErrNotFound
+	}
+	return r, s.explain(err, "read a stored file")
+}
+
+// shown is the key of the object that stands for the upload.
+func (u Upload) shown() string {
+	switch {
+	case u.Folder == "":
+		return u.LegacyKey
+	case u.Document != 0:
+		return u.Folder + fileName
+	}
+	return u.Folder + largeName
+}

@@ -1,0 +1,514 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/media"
+)
+
+const uploadColumns = `id, COALESCE(owner_id, 0), COALESCE(post_id, 0), COALESCE(document_id, 0), COALESCE(replaces_id, 0), state, position,
+	COALESCE(upload_key, ''), COALESCE(folder, ''), COALESCE(legacy_key, ''), file_name, content_type, size, width, height,
+	problem, created_at, completed_at, updated_at`
+
+const uploadSelect = `SELECT ` + uploadColumns + ` FROM upload`
+
+func scanUpload(r row) (media.Upload, error) {
+	var u media.Upload
+	err := r.Scan(&u.ID, &u.OwnerID, &u.Post, &u.Document, &u.ReplacesID, &u.State, &u.Position,
+		&u.UploadKey, &u.Folder, &u.LegacyKey, &u.FileName, &u.ContentType, &u.Size, &u.Width, &u.Height,
+		&u.Problem, &u.CreatedAt, &u.CompletedAt, &u.UpdatedAt)
+	return u, orNotFound(err, media.ErrNotFound)
+}
+
+// nullID is NULL for no number.
+func nullID(id int64) any {
+	if id == 0 {
+		return nil
+	}
+	return id
+}
+
+// ofTarget is the condition that an upload is of a thing, whose number is the
+// parameter n.
+func ofTarget(t media.Target, n int) (cond string, id int64) {
+	if t.Document != 0 {
+		return "document_id = $" + strconv.Itoa(n), t.Document
+	}
+	return "post_id = $" + strconv.Itoa(n), t.Post
+}
+
+// CreateUpload stores an upload, counting in the same transaction what its owner
+// has already (promise Z8).
+func (s *Store) CreateUpload(ctx context.Context, by account.Actor, u media.Upload, unlimited bool) (made media.Upload, repeated bool, err error) {
+	err = s.inTx(ctx, func(tx *txn) error {
+		id, err := tx.madeBefore(ctx, by, u.CreatedAt)
+		if err != nil {
+			return err
+		}
+		if repeated = id != 0; repeated {
+			made, err = scanUpload(tx.QueryRowContext(ctx, uploadSelect+` WHERE id = $1 AND owner_id = $2`, id, u.OwnerID))
+			return err
+		}
+		made = u
+		return tx.insertUpload(ctx, by, &made, unlimited)
+	})
+	if err != nil {
+		return media.Upload{}, false, fmt.Errorf("create upload: %w", err)
+	}
+	return made, repeated, nil
+}
+
+func (t *txn) insertUpload(ctx context.Context, by account.Actor, u *media.Upload, unlimited bool) error {
+	if err := t.lockOwner(ctx, u.OwnerID); err != nil {
+		return err
+	}
+	// The thing is still there, and still its owner's (promise Z1).
+	table, id := "car_post", u.Post
+	if u.Document != 0 {
+		table, id = "document", u.Document
+	}
+	err := t.QueryRowContext(ctx, `SELECT id FROM `+table+` WHERE id = $1 AND owner_id = $2`, id, u.OwnerID).Scan(new(int64))
+	if err != nil {
+		return orNotFound(err, media.ErrNotFound)
+	}
+	if err := t.checkUploadLimits(ctx, *u, unlimited); err != nil {
+		return err
+	}
+	err = t.QueryRowContext(ctx, `
+		INSERT INTO upload (owner_id, post_id, document_id, replaces_id, state, position, upload_key, file_name, content_type, size, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT max(position) + 1 FROM upload WHERE post_id = $2), 0), $6, $7, $8, $9, $10, $11)
+		RETURNING id, position`,
+		u.OwnerID, nullID(u.Post), nullID(u.Document), nullID(u.ReplacesID), u.State, nullText(u.UploadKey), u.FileName, u.ContentType, u.Size,
+		u.CreatedAt, u.UpdatedAt).Scan(&u.ID, &u.Position)
+	if err != nil {
+		return err
+	}
+	return t.made(ctx, by, u.ID)
+}
+
+func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited bool) error {
+	if u.ReplacesID != 0 {
+		var id int64
+		err := t.QueryRowContext(ctx, `SELECT id FROM upload WHERE id = $1 AND post_id = $2 AND state <> 'started'`, u.ReplacesID, u.Post).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return media.ErrNoReplaced
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if u.Post != 0 {
+		var photos int
+		// A photo that will go when another is ready does not count.
+		err := t.QueryRowContext(ctx, `
+			SELECT count(*) FROM upload u WHERE u.post_id = $1 AND u.id <> $2
+				AND NOT EXISTS (SELECT 1 FROM upload r WHERE r.post_id = $1 AND r.replaces_id = u.id)`, u.Post, u.ReplacesID).Scan(&photos)
+		if err != nil {
+			return err
+		}
+		if photos >= media.MaxPhotos {
+			return media.ErrTooMany
+		}
+	}
+	if unlimited {
+		return nil
+	}
+	var unfinished, bytes int64
+	err := t.QueryRowContext(ctx, `
+		SELECT COALESCE(SUM(CASE WHEN state = 'started' THEN 1 ELSE 0 END), 0), CAST(COALESCE(SUM(size), 0) AS bigint)
+		FROM upload WHERE owner_id = $1`, u.OwnerID).Scan(&unfinished, &bytes)
+	switch {
+	case err != nil:
+		return err
+	case unfinished >= media.MaxUnfinished:
+		return media.ErrUnfinished
+	case bytes+u.Size > media.MaxBytes:
+		return media.ErrQuota
+	}
+	return nil
+}
+
+// Upload reads one upload of a target of an owner.
+func (s *Store) Upload(ctx context.Context, owner int64, t media.Target, id int64) (u media.Upload, err error) {
+	cond, target := ofTarget(t, 3)
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		u, err = scanUpload(db.QueryRowContext(ctx, uploadSelect+` WHERE id = $1 AND owner_id = $2 AND `+cond, id, owner, target))
+		return err
+	})
+	return u, err
+}
+
+// UploadByID reads any upload.
+func (s *Store) UploadByID(ctx context.Context, id int64) (u media.Upload, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		u, err = scanUpload(db.QueryRowContext(ctx, uploadSelect+` WHERE id = $1`, id))
+		return err
+	})
+	return u, err
+}
+
+// uploadRecord is what the history keeps of an upload.
+type uploadRecord struct {
+	PostID      int64  `json:"post_id,omitempty"`
+	DocumentID  int64  `json:"document_id,omitempty"`
+	FileName    string `json:"file_name"`
+	ContentType string `json:"content_type"`
+	Size        int64  `json:"size"`
+}
+
+func recordOfUpload(u media.Upload) uploadRecord {
+	return uploadRecord{u.Post, u.Document, u.FileName, u.ContentType, u.Size}
+}
+
+// UpdateUpload loads, changes and saves an upload, and carries out what goes
+// with it.
+func (s *Store) UpdateUpload(ctx context.Context, by account.Actor, id int64, change func(*media.Upload, *media.Effects) error) (media.Upload, error) {
+	var u media.Upload
+	err := s.inTx(ctx, func(tx *txn) error {
+		var err error
+		if u, err = scanUpload(tx.QueryRowContext(ctx, uploadSelect+` WHERE id = $1`+s.dialect.forUpdate, id)); err != nil {
+			return err
+		}
+		before := u
+		var fx media.Effects
+		if err := change(&u, &fx); err != nil {
+			return err
+		}
+		if u != before {
+			if err := tx.saveUpload(ctx, by, before, &u, fx); err != nil {
+				return err
+			}
+		}
+		if fx.Keep != "" {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM purge WHERE object_key = $1`, fx.Keep); err != nil {
+				return err
+			}
+		}
+		if err := tx.purge(ctx, fx.Purge); err != nil {
+			return err
+		}
+		if fx.Process {
+			return tx.enqueue(ctx, media.Process{UploadID: u.ID})
+		}
+		return nil
+	})
+	if err != nil {
+		return media.Upload{}, fmt.Errorf("update upload %d: %w", id, err)
+	}
+	return u, nil
+}
+
+func (t *txn) saveUpload(ctx context.Context, by account.Actor, before media.Upload, u *media.Upload, fx media.Effects) error {
+	// What was not announced is counted when it is known.
+	if before.State == media.Started && u.Size > before.Size && !by.Manages {
+		if err := t.lockOwner(ctx, u.OwnerID); err != nil {
+			return err
+		}
+		var bytes int64
+		err := t.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(size), 0) AS bigint) FROM upload WHERE owner_id = $1 AND id <> $2`, u.OwnerID, u.ID).Scan(&bytes)
+		if err != nil {
+			return err
+		}
+		if bytes+u.Size > media.MaxBytes {
+			return media.ErrQuota
+		}
+	}
+	if fx.Settle {
+		if err := t.settle(ctx, by, u); err != nil {
+			return err
+		}
+	}
+	_, err := t.ExecContext(ctx, `
+		UPDATE upload SET state = $2, position = $3, upload_key = $4, folder = $5, content_type = $6, size = $7, width = $8, height = $9, problem = $10,
+			completed_at = $11, updated_at = $12, replaces_id = $13
+		WHERE id = $1`,
+		u.ID, u.State, u.Position, nullText(u.UploadKey), nullText(u.Folder), u.ContentType, u.Size, u.Width, u.Height, u.Problem,
+		timeArg(u.CompletedAt), u.UpdatedAt, nullID(u.ReplacesID))
+	if err != nil {
+		return err
+	}
+	if before.State == media.Started && u.State != media.Started {
+		return t.record(ctx, by, actCreate, objectUpload, u.ID, u.OwnerID, nil, recordOfUpload(*u), u.UpdatedAt)
+	}
+	return nil
+}
+
+// settle puts an upload in the place of the one that it replaces: the photo it
+// names, or every earlier file of its document.
+func (t *txn) settle(ctx context.Context, by account.Actor, u *media.Upload) error {
+	if u.Document != 0 {
+		return t.dropRecorded(ctx, by, `document_id = $1 AND id <> $2 AND state <> 'started'`, u.Document, u.ID)
+	}
+	if u.ReplacesID == 0 {
+		return nil
+	}
+	err := t.QueryRowContext(ctx, `SELECT position FROM upload WHERE id = $1 AND post_id = $2`, u.ReplacesID, u.Post).Scan(&u.Position)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) { // it may have been deleted meanwhile
+		return err
+	}
+	replaced := u.ReplacesID
+	u.ReplacesID = 0
+	return t.dropRecorded(ctx, by, `id = $1 AND post_id = $2`, replaced, u.Post)
+}
+
+// purge records removals, and wakes the job that carries them out.
+func (t *txn) purge(ctx context.Context, purges []media.Purge) error {
+	if len(purges) == 0 {
+		return nil
+	}
+	at := now()
+	err := t.load(ctx, `INSERT INTO purge (object_key, whole, due_at, created_at) VALUES `, 4, len(purges), func(i int) []any {
+		return []any{purges[i].Key, purges[i].Whole, timeArg(&purges[i].Due), at}
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("record removals: %w", err)
+	}
+	return t.enqueue(ctx, media.PurgeObjects{})
+}
+
+// dropUploads removes the uploads that a condition names, with all their
+// objects: the removal is recorded in this transaction (promise D12).
+func (t *txn) dropUploads(ctx context.Context, cond string, args ...any) ([]media.Upload, error) {
+	rows, err := t.QueryContext(ctx, `DELETE FROM upload WHERE `+cond+` RETURNING `+uploadColumns, args...)
+	if err != nil {
+		return nil, err
+	}
+	dropped, err := collect(rows, scanUpload)
+	if err != nil {
+		return nil, err
+	}
+	var purges []media.Purge
+	for _, u := range dropped {
+		purges = append(purges, u.Purges(now())...)
+	}
+	return dropped, t.purge(ctx, purges)
+}
+
+// dropRecorded is dropUploads for uploads that go by themselves, not with their
+// thing: the history tells of each that was completed.
+func (t *txn) dropRecorded(ctx context.Context, by account.Actor, cond string, args ...any) error {
+	dropped, err := t.dropUploads(ctx, cond, args...)
+	for _, u := range dropped {
+		if err == nil && u.State != media.Started {
+			err = t.record(ctx, by, actDelete, objectUpload, u.ID, u.OwnerID, recordOfUpload(u), nil, now())
+		}
+	}
+	return err
+}
+
+// DeleteUpload removes an upload of a target of an owner.
+func (s *Store) DeleteUpload(ctx context.Context, by account.Actor, owner int64, t media.Target, id int64) error {
+	cond, target := ofTarget(t, 3)
+	err := s.inTx(ctx, func(tx *txn) error {
+		cond := `id = $1 AND owner_id = $2 AND ` + cond
+		dropped, err := tx.dropUploads(ctx, cond, id, owner, target)
+		switch {
+		case err != nil:
+			return err
+		case len(dropped) == 0:
+			return media.ErrNotFound
+		case dropped[0].State == media.Started: // nothing that anybody saw
+			return nil
+		}
+		return tx.record(ctx, by, actDelete, objectUpload, id, owner, recordOfUpload(dropped[0]), nil, now())
+	})
+	if err != nil {
+		return fmt.Errorf("delete upload %d: %w", id, err)
+	}
+	return nil
+}
+
+// OrderPhotos gives the photos of a post an order.
+func (s *Store) OrderPhotos(ctx context.Context, by account.Actor, owner, post int64, ids []int64, at time.Time) error {
+	err := s.inTx(ctx, func(tx *txn) error {
+		rows, err := tx.QueryContext(ctx, uploadSelect+` WHERE post_id = $1 AND owner_id = $2 ORDER BY position, id`+s.dialect.forUpdate, post, owner)
+		if err != nil {
+			return err
+		}
+		uploads, err := collect(rows, scanUpload)
+		if err != nil {
+			return err
+		}
+		place := map[int64]int{}
+		for i, id := range ids {
+			place[id] = i
+		}
+		var before []int64
+		next := len(ids) // for those under way, behind the others
+		for _, u := range uploads {
+			position, named := place[u.ID]
+			if shown := u.State != media.Started; shown != named {
+				return media.ErrOrder
+			} else if shown {
+				before = append(before, u.ID)
+			} else {
+				position = next
+				next++
+			}
+			if position == u.Position {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE upload SET position = $2, updated_at = $3 WHERE id = $1`, u.ID, position, at); err != nil {
+				return err
+			}
+		}
+		if len(before) != len(ids) {
+			return media.ErrOrder
+		}
+		type order struct {
+			Photos []int64 `json:"photos"`
+		}
+		changes, err := diff(order{before}, order{ids})
+		if err != nil || len(changes) == 0 {
+			return err
+		}
+		return tx.write(ctx, by, actUpdate, objectPost, post, owner, changes, at)
+	})
+	if err != nil {
+		return fmt.Errorf("order photos of car post %d: %w", post, err)
+	}
+	return nil
+}
+
+// HoldPurge records removals that no other change makes necessary.
+func (s *Store) HoldPurge(ctx context.Context, purges []media.Purge) error {
+	return s.inTx(ctx, func(tx *txn) error { return tx.purge(ctx, purges) })
+}
+
+// ClaimPurges takes removals that are due. Until the lease has passed nobody else
+// is given them; a worker that dies with some leaves them to the next.
+func (s *Store) ClaimPurges(ctx context.Context, now time.Time, lease time.Duration, limit int) (claimed []media.Purge, err error) {
+	err = s.inTx(ctx, func(tx *txn) error {
+		rows, err := tx.QueryContext(ctx, `
+			UPDATE purge SET due_at = $2, tries = tries + 1
+			WHERE id IN (SELECT id FROM purge WHERE due_at <= $1 ORDER BY due_at, id LIMIT $3`+s.dialect.skipLocked+`)
+			RETURNING id, object_key, whole, due_at, tries`, now, now.Add(lease), limit)
+		if err != nil {
+			return err
+		}
+		claimed, err = collect(rows, func(r row) (media.Purge, error) {
+			var p media.Purge
+			err := r.Scan(&p.ID, &p.Key, &p.Whole, &p.Due, &p.Tries)
+			return p, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim removals: %w", err)
+	}
+	return claimed, nil
+}
+
+// SettlePurges forgets the removals that are done and puts off the others.
+func (s *Store) SettlePurges(ctx context.Context, done []int64, again []media.Purge) error {
+	err := s.inTx(ctx, func(tx *txn) error {
+		if len(done) > 0 {
+			q := &query{}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM purge WHERE id IN (`+q.bind(marks(len(done)), anys(done)...)+`)`, q.args...); err != nil {
+				return err
+			}
+		}
+		for _, p := range again {
+			if _, err := tx.ExecContext(ctx, `UPDATE purge SET due_at = $2 WHERE id = $1`, p.ID, timeArg(&p.Due)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("settle removals: %w", err)
+	}
+	return nil
+}
+
+// marks is a list of n parameters, for query.bind.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+func anys[T any](list []T) []any {
+	args := make([]any, 0, len(list))
+	for _, v := range list {
+		args = append(args, v)
+	}
+	return args
+}
+
+// OpenPurges is how many removals have not been confirmed by the storage though
+// they were due, and since when the oldest has waited; nil when there is none.
+func (s *Store) OpenPurges(ctx context.Context, now time.Time) (n int64, oldest *time.Time, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		// One under way has been given a later moment: it is open all the same.
+		const open = ` FROM purge WHERE due_at <= $1 OR tries > 0`
+		if err := db.QueryRowContext(ctx, `SELECT count(*)`+open, now).Scan(&n); err != nil || n == 0 {
+			return err
+		}
+		var at time.Time
+		err := db.QueryRowContext(ctx, `SELECT created_at`+open+` ORDER BY created_at LIMIT 1`, now).Scan(&at)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		oldest = &at
+		return err
+	})
+	return n, oldest, err
+}
+
+// DropUploads removes uploads that were never completed, and those whose thing
+// is gone.
+func (s *Store) DropUploads(ctx context.Context, startedBefore time.Time, limit int) (n int, err error) {
+	err = s.inTx(ctx, func(tx *txn) error {
+		dropped, err := tx.dropUploads(ctx, `id IN (
+			SELECT id FROM upload WHERE (state = 'started' AND created_at <= $1) OR (post_id IS NULL AND document_id IS NULL) ORDER BY id LIMIT $2)`,
+			startedBefore, limit)
+		n = len(dropped)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("drop uploads: %w", err)
+	}
+	return n, nil
+}
+
+// KeptUploads are uploads with objects in the order of the keys, which on both
+// engines is that of the bytes.
+func (s *Store) KeptUploads(ctx context.Context, started bool, after string, limit int) ([]media.Upload, error) {
+	key := "folder"
+	if started {
+		key = "upload_key"
+	}
+	return list(ctx, s, scanUpload, uploadSelect+` WHERE `+key+` > $1 ORDER BY `+key+` LIMIT $2`, after, limit)
+}
+
+// CountUploads is how many uploads have objects.
+func (s *Store) CountUploads(ctx context.Context) (n int, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		return db.QueryRowContext(ctx, `SELECT count(*) FROM upload WHERE folder IS NOT NULL OR upload_key IS NOT NULL`).Scan(&n)
+	})
+	return n, err
+}
+
+// uploadsOf reads the uploads of several posts or documents in one statement, by
+// the thing that they are of, photos in their order.
+func uploadsOf(ctx context.Context, db querier, column string, ids []int64) (map[int64][]media.Upload, error) {
+	found := map[int64][]media.Upload{}
+	if len(ids) == 0 {
+		return found, nil
+	}
+	q := &query{}
+	rows, err := db.QueryContext(ctx, uploadSelect+` WHERE `+column+` IN (`+q.bind(marks(len(ids)), anys(ids)...)+`) ORDER BY position, id`, q.args...)
+	if err != nil {
+		return nil, err
+	}
+	uploads, err := collect(rows, scanUpload)
+	for _, u := range uploads {
+		id := u.Post + u.Document // one of them is 0
+		found[id] = append(found[id], u)
+	}
+	return found, err
+}
