@@ -194,7 +194,7 @@ func (c *comparison) missing(listed Upload, names []string) error {
 		return nil
 	}
 	c.s.log.WarnContext(c.ctx, "thumbnails are gone, made again", "upload", u.ID)
-	return c.s.Process(c.ctx, u.ID)
+	return c.s.remake(c.ctx, u, u.shown())
 }
 
 // claims goes through the rows in the order of their keys, beside the objects.

@@ -28,13 +28,17 @@ func (s *Service) Process(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	source := u.Folder + originalName
 	switch {
-	case u.Post == 0 || (u.State != Processing && u.State != Ready):
-		return nil
-	case u.State == Ready: // thumbnails are missing, or it came from the older backend
-		source = u.shown()
+	case u.State == Processing:
+		return s.remake(ctx, u, u.Folder+originalName)
+	case u.State == Ready && u.Post != 0 && u.Folder == "": // from the older backend
+		return s.remake(ctx, u, u.LegacyKey)
 	}
+	return nil
+}
+
+// remake makes what is shown of a photo out of an object.
+func (s *Service) remake(ctx context.Context, u Upload, source string) error {
 	made, err := s.render(ctx, source, u.ContentType)
 	if wrong, ok := errors.AsType[*picture.Error](err); ok {
 		return s.fail(ctx, u, wrong.Message)
@@ -43,7 +47,7 @@ func (s *Service) Process(ctx context.Context, id int64) error {
 		return s.fail(ctx, u, "The stored file is gone.")
 	}
 	if err != nil {
-		return fmt.Errorf("process photo %d: %w", id, err)
+		return fmt.Errorf("process photo %d: %w", u.ID, err)
 	}
 	return s.show(ctx, u, source, made)
 }
