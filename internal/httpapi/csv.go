@@ -17,6 +17,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
 )
 
@@ -237,7 +238,7 @@ func checkColumns(header []string) error {
 		}
 		switch {
 		case !known:
-			bad.Add(clip(name), "unknown", "There is no such column.")
+			bad.Add(jsonbody.Clip(name), "unknown", "There is no such column.")
 		case seen[name]:
 			bad.Add(name, "duplicate", "This column is there more than once.")
 		}
@@ -294,7 +295,7 @@ func (l csvLine) apply(d *earnings.Details) fault.Fields {
 	if text := l.cells["expense_items"]; text != "" {
 		// The cell is a value of its own: wrapped as one it cannot become more.
 		wrapped, err := json.Marshal(map[string]json.RawMessage{"expense_items": json.RawMessage(text)})
-		if err != nil || checkJSON(wrapped) != nil {
+		if err != nil || jsonbody.Check(wrapped) != nil {
 			bad.Add("expense_items", "invalid", "Expected a list of items, as the export has it.")
 			return bad
 		}

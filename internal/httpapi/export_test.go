@@ -12,7 +12,6 @@ func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }
 
 // Exported for the fuzz tests.
 var (
-	CheckJSON = checkJSON
 	ReadLines = readLines
 	SafeCell  = safeCell
 	PlainCell = plainCell

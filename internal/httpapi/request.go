@@ -18,6 +18,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
 )
 
 // operation is a route and all that is said of it.
@@ -228,7 +229,7 @@ func readBody(r *http.Request, o operation) ([]byte, error) {
 		return nil, fault.New(fault.Unsupported, "Send the body as "+o.media+" in UTF-8.")
 	}
 	if media == jsonType {
-		if err := checkJSON(raw); err != nil {
+		if err := jsonbody.Check(raw); err != nil {
 			return nil, err
 		}
 		r.Header.Set("Content-Type", jsonType)
