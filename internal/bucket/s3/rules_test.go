@@ -33,6 +33,9 @@ func (s *rules) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			s.kept[kind] = string(body)
 			s.written++
+		case r.Method == http.MethodDelete:
+			delete(s.kept, kind)
+			w.WriteHeader(http.StatusNoContent)
 		case ok:
 			io.WriteString(w, text)
 		default:
@@ -90,5 +93,15 @@ func TestSetupRules(t *testing.T) {
 	}
 	if strings.Contains(store.kept["lifecycle"], "Disabled") || strings.Count(store.kept["publicAccessBlock"], "true") != 4 {
 		t.Errorf("rules %s", store.kept)
+	}
+
+	// Without origins the last CORS rule goes, and with it the whole list.
+	for _, apply := range []bool{false, true} {
+		if c := setup(t, b, apply)["ridecopilot-cors"]; c.State != s3.Unwanted || c.Before == "" || c.After != "" || c.Applied != apply {
+			t.Errorf("apply %t without origins: %+v", apply, c)
+		}
+	}
+	if text, ok := store.kept["cors"]; ok || store.written != 3 {
+		t.Errorf("left: %s, %d rules written", text, store.written)
 	}
 }

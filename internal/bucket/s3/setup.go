@@ -25,16 +25,18 @@ const (
 	InPlace    = "in place"
 	Missing    = "missing"
 	Different  = "different"
+	Unwanted   = "no longer wanted" // one of ours that goes; with Applied it has gone
 	NotOffered = "not offered by this store"
 )
 
-// Change is one rule that the product needs: how it is, and how it should be.
+// Change is one rule that the product needs, or no longer needs: how it is, and
+// how it should be.
 type Change struct {
 	Rule    string
-	State   string
+	State   string // as it was found
 	Before  string // JSON; empty when there is none
-	After   string // JSON
-	Applied bool
+	After   string // JSON; empty when there should be none
+	Applied bool   // Before has become After, just now
 }
 
 // ours begins the names of our rules. All others are somebody else's, and stay
@@ -61,7 +63,7 @@ func (b *Bucket) Setup(ctx context.Context, origins []string, p Prefixes, apply 
 		func(ctx context.Context) ([]Change, error) { return b.setupAccess(ctx, apply) },
 	} {
 		step := func() ([]Change, error) {
-			ctx, cancel := context.WithTimeout(ctx, callLimit)
+			ctx, cancel := context.WithTimeout(ctx, 2*callLimit) // one reads, one writes
 			defer cancel()
 			return step(ctx)
 		}
@@ -114,7 +116,7 @@ func (b *Bucket) dropCORS(ctx context.Context, rules []types.CORSRule, id string
 	if i < 0 {
 		return nil, nil
 	}
-	changes := []Change{{Rule: id, State: Different, Before: show(rules[i])}}
+	changes := []Change{{Rule: id, State: Unwanted, Before: show(rules[i])}}
 	if !apply {
 		return changes, nil
 	}
@@ -233,7 +235,7 @@ func settled(changes []Change) bool {
 	return !slices.ContainsFunc(changes, func(c Change) bool { return c.State != InPlace })
 }
 
-// applied marks what was written.
+// applied marks what was written or removed.
 func applied(changes []Change, doing string, err error) ([]Change, error) {
 	if notOffered(err) {
 		for i := range changes {

@@ -93,10 +93,10 @@ func TestSetup(t *testing.T) {
 	}
 
 	// Without origins our rule goes, and that of others stays.
-	if c := setup(t, b, false)[cors]; c.State != s3.Different || c.After != "" || c.Applied {
+	if c := setup(t, b, false)[cors]; c.State != s3.Unwanted || c.Before == "" || c.After != "" || c.Applied {
 		t.Errorf("to be taken away: %+v", c)
 	}
-	if c := setup(t, b, true)[cors]; !c.Applied {
+	if c := setup(t, b, true)[cors]; c.State != s3.Unwanted || c.After != "" || !c.Applied {
 		t.Errorf("taken away: %+v", c)
 	}
 	if c, ok := setup(t, b, true)[cors]; ok {
