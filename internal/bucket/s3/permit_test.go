@@ -3,6 +3,8 @@ package s3_test
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -35,7 +37,9 @@ func offline(t testing.TB, o s3.Options) *s3.Bucket {
 	if o.Credentials == nil {
 		o.Credentials = lasting(aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"})
 	}
-	o.Now = clock
+	if o.Now == nil {
+		o.Now = clock
+	}
 	b, err := s3.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -204,14 +208,69 @@ func TestCloudFront(t *testing.T) {
 			}
 		}
 	}
-	for name, c := range map[string]s3.CloudFront{
-		"no key":    {Domain: "cdn.example.com", KeyID: "K"},
-		"no domain": {KeyID: "K", PrivateKeyPEM: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))},
-		"nonsense":  {Domain: "cdn.example.com", KeyID: "K", PrivateKeyPEM: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"},
+}
+
+// TestCloudFrontCheck: what is wrong with a distribution is told in words that
+// name it, by Check and New alike.
+func TestCloudFrontCheck(t *testing.T) {
+	block := func(kind string, key []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: key}))
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs1, public := x509.MarshalPKCS1PrivateKey(key), x509.MarshalPKCS1PublicKey(&key.PublicKey)
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := x509.MarshalPKCS8PrivateKey(curve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := s3.CloudFront{Domain: "cdn.example.com", KeyID: "K123", PrivateKeyPEM: block("RSA PRIVATE KEY", pkcs1)}
+	if err := good.Check(); err != nil {
+		t.Errorf("Check = %v", err)
+	}
+	const damaged = "the private key is PEM, but what is in it cannot be read: it may be incomplete"
+	const otherwise = "the private key is not RSA, or not written as PKCS #1 or PKCS #8"
+	const another = "the private key is PEM of something else: a public key or a certificate does not sign"
+	const encrypted = "the private key is encrypted: it has to be without a passphrase"
+	for name, tt := range map[string]struct {
+		change func(c *s3.CloudFront)
+		want   string
+	}{
+		"no domain": {func(c *s3.CloudFront) { c.Domain = "" }, "the domain is missing"},
+		"an address": {
+			func(c *s3.CloudFront) { c.Domain = "https://cdn.example.com/" },
+			`the domain "https://cdn.example.com/" is not a host name alone, such as media.example.com`,
+		},
+		"no key id":   {func(c *s3.CloudFront) { c.KeyID = "" }, "the key id is missing"},
+		"not an id":   {func(c *s3.CloudFront) { c.KeyID = "K1\n" }, "the key id is not made of letters and digits alone"},
+		"no key":      {func(c *s3.CloudFront) { c.PrivateKeyPEM = " \n" }, "the private key is missing"},
+		"not PEM":     {func(c *s3.CloudFront) { c.PrivateKeyPEM = "AAAA" }, "the private key is not PEM"},
+		"elliptic":    {func(c *s3.CloudFront) { c.PrivateKeyPEM = block("PRIVATE KEY", ec) }, "the private key is not RSA"},
+		"elliptic 2":  {func(c *s3.CloudFront) { c.PrivateKeyPEM = block("EC PRIVATE KEY", ec) }, otherwise},
+		"public":      {func(c *s3.CloudFront) { c.PrivateKeyPEM = block("RSA PUBLIC KEY", public) }, another},
+		"encrypted":   {func(c *s3.CloudFront) { c.PrivateKeyPEM = block("ENCRYPTED PRIVATE KEY", pkcs1) }, encrypted},
+		"half, old":   {func(c *s3.CloudFront) { c.PrivateKeyPEM = block("RSA PRIVATE KEY", pkcs1[:100]) }, damaged},
+		"half, new":   {func(c *s3.CloudFront) { c.PrivateKeyPEM = block("PRIVATE KEY", pkcs1[:100]) }, damaged},
+		"mislabelled": {func(c *s3.CloudFront) { c.PrivateKeyPEM = block("PRIVATE KEY", pkcs1) }, damaged},
+		"encrypted, old": {func(c *s3.CloudFront) {
+			c.PrivateKeyPEM = string(pem.EncodeToMemory(&pem.Block{
+				Type: "RSA PRIVATE KEY", Bytes: pkcs1, Headers: map[string]string{"Proc-Type": "4,ENCRYPTED"},
+			}))
+		}, encrypted},
 	} {
+		c := good
+		tt.change(&c)
+		if err := c.Check(); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: Check = %v, want %s", name, err, tt.want)
+		}
 		_, err := s3.New(t.Context(), s3.Options{Bucket: "photos", Region: "eu-central-1", CloudFront: &c})
-		if err == nil || strings.Contains(err.Error(), "AAAA") {
-			t.Errorf("%s: New = %v", name, err)
+		if want := "open bucket photos: CloudFront: " + tt.want; err == nil || err.Error() != want {
+			t.Errorf("%s: New = %v, want %s", name, err, want)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func New(ctx context.Context, o Options) (*Bucket, error) {
 	var err error
 	if o.CloudFront != nil {
 		if b.edge, err = newEdge(*o.CloudFront); err != nil {
-			return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
+			return nil, fmt.Errorf("open bucket %s: CloudFront: %w", o.Bucket, err)
 		}
 	}
 	var load []func(*config.LoadOptions) error
