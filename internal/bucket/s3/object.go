@@ -26,11 +26,19 @@ func object(key string, size *int64, etag *string, modified *time.Time) bucket.O
 
 // Head tells what is stored under key, or ErrNotFound.
 func (b *Bucket) Head(ctx context.Context, key string) (bucket.Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
 	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
+	err = explain(err)
+	if errors.Is(err, bucket.ErrNotFound) {
+		// The answer to a HEAD has no body that could say whether the object is
+		// missing or the bucket.
+		if gone := b.Ping(ctx); gone != nil {
+			err = gone
+		}
+	}
 	if err != nil {
-		return bucket.Object{}, fmt.Errorf("look at %s: %w", key, explain(err))
+		return bucket.Object{}, fmt.Errorf("look at %s: %w", key, err)
 	}
 	return object(key, out.ContentLength, out.ETag, out.LastModified), nil
 }
@@ -44,7 +52,14 @@ func (b *Bucket) Open(ctx context.Context, key, etag string) (io.ReadCloser, buc
 	if etag != "" {
 		in.IfMatch = &etag
 	}
+	late := time.AfterFunc(callLimit, cancel) // the body may take longer, the answer may not
 	out, err := b.client.GetObject(ctx, in)
+	if !late.Stop() {
+		if err == nil {
+			out.Body.Close()
+		}
+		err = fmt.Errorf("no answer within %v: %w", callLimit, context.DeadlineExceeded)
+	}
 	if err != nil {
 		cancel()
 		return nil, bucket.Object{}, fmt.Errorf("open %s: %w", key, explain(err))
@@ -78,7 +93,7 @@ func (r *reader) Close() error {
 // upload under the first key cannot slip in (promise U5). What came from a
 // client is kept out of every cache.
 func (b *Bucket) Copy(ctx context.Context, from, etag, to, contentType string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*callLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
 	in := &s3.CopyObjectInput{
 		Bucket:            &b.name,
@@ -105,9 +120,11 @@ func (b *Bucket) Copy(ctx context.Context, from, etag, to, contentType string) e
 	return nil
 }
 
-// Put stores what the server made, with its checksum (promise U3).
+// Put stores what the server made, with its checksum (promise U3). The more
+// bytes, the longer it may take.
 func (b *Bucket) Put(ctx context.Context, key, contentType string, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, transferLimit)
+	sending := time.Duration(len(body)) * time.Second / slowest
+	ctx, cancel := context.WithTimeout(ctx, min(callLimit+sending, transferLimit))
 	defer cancel()
 	out, err := b.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:            &b.name,
@@ -149,14 +166,16 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	if key == "" {
 		return errors.New("delete: no key")
 	}
-	versioned, err := b.isVersioned(ctx)
+	call, cancel := limited(ctx)
+	defer cancel()
+	versioned, err := b.isVersioned(call)
 	if err != nil {
-		return err
+		return fmt.Errorf("delete %s: %w", key, err)
 	}
 	if !versioned {
-		return b.remove(ctx, key, nil)
+		return b.remove(call, key, nil)
 	}
-	_, err = b.removeVersions(ctx, key, true)
+	_, err = b.removeVersions(ctx, key, true) // any number of calls, each with its limit
 	return err
 }
 
@@ -168,7 +187,7 @@ func (b *Bucket) DeleteAll(ctx context.Context, prefix string) (int, error) {
 	}
 	versioned, err := b.isVersioned(ctx)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("delete all under %s: %w", prefix, err)
 	}
 	if versioned {
 		return b.removeVersions(ctx, prefix, false)
@@ -186,7 +205,7 @@ func (b *Bucket) DeleteAll(ctx context.Context, prefix string) (int, error) {
 
 // remove removes an object, or one version of it.
 func (b *Bucket) remove(ctx context.Context, key string, version *string) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
 	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, VersionId: version})
 	if err = explain(err); err != nil && !errors.Is(err, bucket.ErrNotFound) {
@@ -267,7 +286,7 @@ func (b *Bucket) pages(ctx context.Context, prefix string, each func(bucket.Obje
 
 // nextPage asks for a page of a list, within the limit of one call.
 func nextPage[P any](ctx context.Context, next func(context.Context, ...func(*s3.Options)) (P, error)) (P, error) {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
 	return next(ctx)
 }

@@ -46,7 +46,7 @@ func (b *Bucket) Form(ctx context.Context, u bucket.Upload) (bucket.Form, error)
 	if u.Key == "" || u.ContentType == "" || u.MinSize < 0 || u.MaxSize < max(u.MinSize, 1) {
 		return bucket.Form{}, fmt.Errorf("permit upload of %q: no key, no type, or sizes that cannot be", u.Key)
 	}
-	ctx, cancel := context.WithTimeout(ctx, callLimit) // credentials may have to be fetched
+	ctx, cancel := limited(ctx) // credentials may have to be fetched
 	defer cancel()
 	s := &formSigner{bucket: b, upload: u}
 	post, err := b.presign.PresignPostObject(ctx, &s3.PutObjectInput{Bucket: &b.name, Key: &u.Key},
@@ -124,7 +124,7 @@ func (b *Bucket) URL(ctx context.Context, d bucket.Download) (string, time.Time,
 	if b.edge != nil && !d.Private && d.Disposition() == "inline" {
 		return b.edge.url(d)
 	}
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
 	in := &s3.GetObjectInput{
 		Bucket:                     &b.name,

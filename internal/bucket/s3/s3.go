@@ -30,9 +30,15 @@ import (
 // Every wait has a limit (promise O4). These are for one call with its retries;
 // the caller's context may end it sooner.
 const (
-	callLimit     = 30 * time.Second // what carries no bytes, or few
-	transferLimit = 5 * time.Minute  // what carries an object
+	callLimit     = 8 * time.Second // what carries no bytes, or few; and the head of any answer
+	headLimit     = 4 * time.Second // the head of an answer in one try: a call has time for a second
+	transferLimit = 5 * time.Minute // what carries an object
+	slowest       = 64 << 10        // bytes a second, for what is sent: a store that takes fewer hangs
 )
+
+// versionedFor is how long an answer about versioning is good. Objects that are
+// deleted meanwhile in a bucket that has just become versioned leave versions.
+const versionedFor = time.Minute
 
 // Options say which bucket it is.
 type Options struct {
@@ -51,7 +57,8 @@ type Options struct {
 	Credentials aws.CredentialsProvider
 	// HTTPClient replaces our own, for tests.
 	HTTPClient *http.Client
-	// Now is the clock of permits; nil means time.Now.
+	// Now is the clock of permits, and of what is remembered about the bucket; nil
+	// means time.Now. Waits have the system's.
 	Now func() time.Time
 }
 
@@ -64,9 +71,9 @@ type Bucket struct {
 	edge    *edge // nil without CloudFront
 	now     func() time.Time
 
-	mu          sync.Mutex
-	versioned   bool      // whether the bucket keeps, or once kept, old versions
-	versionedAt time.Time // when that was asked; zero if never
+	mu          sync.Mutex // never held while the store is asked
+	versioned   bool       // whether the bucket keeps, or once kept, old versions
+	versionedAt time.Time  // when that was asked; zero if never
 }
 
 // New prepares the client. It asks nobody: credentials are fetched when the
@@ -138,9 +145,9 @@ func newHTTPClient() *http.Client {
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           dialer.DialContext,
-			TLSHandshakeTimeout:   5 * time.Second,
+			TLSHandshakeTimeout:   3 * time.Second,
 			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-			ResponseHeaderTimeout: 10 * time.Second,
+			ResponseHeaderTimeout: headLimit,
 			ExpectContinueTimeout: time.Second,
 			IdleConnTimeout:       90 * time.Second,
 			MaxIdleConnsPerHost:   32,
@@ -152,7 +159,7 @@ func newHTTPClient() *http.Client {
 
 // Ping tells whether the bucket answers, and us.
 func (b *Bucket) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
 	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); err != nil {
 		return fmt.Errorf("ping bucket %s: %w", b.name, err)
@@ -160,8 +167,14 @@ func (b *Bucket) Ping(ctx context.Context) error {
 	return nil
 }
 
+// limited is ctx with the limit of one call.
+func limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, callLimit)
+}
+
 // explain turns the store's answer into the errors of package bucket, where it
-// is one of them. A bucket that is missing is not an object that is missing.
+// is one of them. A bucket that is missing is not an object that is missing; but
+// the answer to a HEAD does not say which of the two it is, see [Bucket.Head].
 func explain(err error) error {
 	code, status := answered(err)
 	switch {
@@ -210,26 +223,36 @@ func notOffered(err error) bool {
 }
 
 // isVersioned tells whether deleting an object leaves versions of it behind. A
-// bucket that once kept versions may hold some for ever.
+// bucket that once kept versions may hold some for ever. While nothing is known,
+// everybody asks for himself: nobody waits for another's question.
 func (b *Bucket) isVersioned(ctx context.Context) (bool, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.versionedAt.IsZero() && time.Since(b.versionedAt) < 10*time.Minute {
-		return b.versioned, nil
+	now := b.now()
+	if versioned, ok := b.knownVersioned(now); ok {
+		return versioned, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := limited(ctx)
 	defer cancel()
+	versioned := false
 	out, err := b.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &b.name})
 	switch {
 	case err == nil:
-		b.versioned = out.Status == types.BucketVersioningStatusEnabled || out.Status == types.BucketVersioningStatusSuspended
-	case notOffered(err):
-		b.versioned = false
-	default:
+		versioned = out.Status == types.BucketVersioningStatusEnabled || out.Status == types.BucketVersioningStatusSuspended
+	case !notOffered(err):
 		return false, fmt.Errorf("ask for versioning of bucket %s: %w", b.name, err)
 	}
-	b.versionedAt = time.Now()
-	return b.versioned, nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !now.Before(b.versionedAt) { // or a question that was put later has been answered sooner
+		b.versioned, b.versionedAt = versioned, now
+	}
+	return versioned, nil
+}
+
+// knownVersioned is what was answered not long ago, if anything was.
+func (b *Bucket) knownVersioned(now time.Time) (versioned, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.versioned, !b.versionedAt.IsZero() && now.Sub(b.versionedAt) < versionedFor
 }
 
 // escape writes a key as a path: every byte but those that no reader takes for
