@@ -1,10 +1,12 @@
 package disk_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -123,6 +125,133 @@ func TestFoldersGo(t *testing.T) {
 	}
 	if _, err := b.Head(t.Context(), "a/2/3"); !errors.Is(err, bucket.ErrNotFound) {
 		t.Errorf("Head below an object = %v", err)
+	}
+	// What is no folder stays.
+	if err := b.Delete(t.Context(), "a/2/3"); err != nil {
+		t.Error(err)
+	}
+	if n, err := b.DeleteAll(t.Context(), "a/2/"); n != 0 || err != nil {
+		t.Errorf("DeleteAll below an object = %d, %v", n, err)
+	}
+	if _, err := b.Head(t.Context(), "a/2"); err != nil {
+		t.Errorf("after deletions below an object: %v", err)
+	}
+}
+
+// strange are paths that somebody else may make beside objects, and that no key
+// has.
+var strange = []string{
+	`m/7/back\slash`, "m/7/line\nbreak", "m/7/no\xfftext", "m/7/.hidden", "m/7/a/.hidden/1", "m/7/\xff/1", "m/7/\xff/.empty/", "m/7/new\n/line",
+}
+
+// withStrange is a folder with some objects, and with what is no object.
+func withStrange(t *testing.T) (b *disk.Bucket, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	b, _ = buckettest.DiskWith(t, disk.Options{Dir: dir})
+	for _, key := range []string{"m/7/1", "m/7/a/2", "m/70/3"} {
+		if err := b.Put(t.Context(), key, "image/jpeg", []byte(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range strange {
+		folder, file := filepath.Split(dir + "/" + name)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Skip(err) // a file system that has no such names either
+		}
+		if file == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(folder, file), []byte("x"), 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	return b, dir
+}
+
+// TestStrangeNames: D14, U1. What is listed is what the other calls take.
+func TestStrangeNames(t *testing.T) {
+	b, _ := withStrange(t)
+	for prefix, want := range map[string]int{"": 3, "m/": 3, "m/7/": 2, "m/7/.": 0, "m/7/\xff/": 0, `m/7/back\`: 0} {
+		n := 0
+		err := b.List(t.Context(), prefix, func(o bucket.Object) error {
+			n++
+			_, err := b.Head(t.Context(), o.Key)
+			return err
+		})
+		if err != nil || n != want {
+			t.Errorf("List(%q) = %d objects, %v, want %d", prefix, n, err, want)
+		}
+	}
+}
+
+// TestDeleteAllStrange: D13. A folder of ours is emptied whatever lies in it,
+// and nothing beside it is.
+func TestDeleteAllStrange(t *testing.T) {
+	b, dir := withStrange(t)
+	outside := filepath.Join(t.TempDir(), "kept")
+	if err := os.WriteFile(outside, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"m/7/link": outside, "m/7/folder": filepath.Dir(outside)} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := filepath.Join(dir, ".tmp", "fresh") // may be being written
+	if err := os.WriteFile(fresh, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, prefix := range []string{".", ".tmp", ".tmp/", "./", "/", "../", "m/.", "m//", "m/7/../", "m/7/1/", "m/7/none/"} {
+		if n, err := b.DeleteAll(t.Context(), prefix); n != 0 || err != nil {
+			t.Errorf("DeleteAll(%q) = %d, %v", prefix, n, err)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if n, err := b.DeleteAll(gone, "m/7/"); n != 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled, DeleteAll = %d, %v", n, err)
+	}
+	for _, want := range []int{len(strange) - 1 + 2 + 2, 0} { // without its empty folder, with two objects and two links
+		if n, err := b.DeleteAll(t.Context(), "m/7/"); n != want || err != nil {
+			t.Errorf("DeleteAll = %d, %v, want %d", n, err, want)
+		}
+	}
+	if got, want := files(t, dir), []string{".tmp/fresh", "m", "m/70", "m/70/3"}; !slices.Equal(got, want) {
+		t.Errorf("left: %q, want %q", got, want)
+	}
+	if _, err := os.Stat(outside); err != nil {
+		t.Errorf("behind a link: %v", err)
+	}
+	// A prefix may end within a name; the folders that it empties go.
+	if n, err := b.DeleteAll(t.Context(), "m/7"); n != 1 || err != nil {
+		t.Errorf("DeleteAll(m/7) = %d, %v", n, err)
+	}
+	if got := files(t, dir); !slices.Equal(got, []string{".tmp/fresh"}) {
+		t.Errorf("left: %q", got)
+	}
+}
+
+// TestDeleteAllReports: D13. What cannot be removed is told, and keeps nothing
+// else.
+func TestDeleteAllReports(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may remove everything")
+	}
+	b, dir := withStrange(t)
+	locked := filepath.Join(dir, "m/7/a")
+	if err := os.Chmod(locked, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(locked, 0o700)
+	n, err := b.DeleteAll(t.Context(), "m/7/")
+	// All of strange but its empty folder, and the other object.
+	if n != len(strange) || !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "m/7/a/2") {
+		t.Errorf("DeleteAll = %d, %v", n, err)
+	}
+	want := []string{"m", "m/7", "m/7/a", "m/7/a/.hidden", "m/7/a/2", "m/70", "m/70/3"}
+	if got := files(t, dir); !slices.Equal(got, want) {
+		t.Errorf("left: %q, want %q", got, want)
 	}
 }
 

@@ -140,9 +140,16 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 
 // prune removes a folder and those above it, as far as they are empty.
 func (b *Bucket) prune(dir string) {
-	for dir != "." && b.root.Remove(dir) == nil {
+	for dir != "." && b.removeFolder(dir) {
 		dir = path.Dir(dir)
 	}
+}
+
+// removeFolder removes a folder if it is one, and empty. What a key goes through
+// may be an object.
+func (b *Bucket) removeFolder(name string) bool {
+	info, err := b.root.Lstat(name)
+	return err == nil && info.IsDir() && b.root.Remove(name) == nil
 }
 
 // remove removes a file, and sees it gone from disk: whoever asked notes that it
@@ -161,22 +168,86 @@ func (b *Bucket) remove(key string) error {
 	return b.syncParent(key)
 }
 
-// DeleteAll removes every object whose key begins with prefix, and tells how
-// many there were.
+// DeleteAll removes every file whose path begins with prefix, and tells how many
+// it removed: objects, and what somebody else has put beside them under names
+// that no key has, which List leaves out. One that cannot be removed does not
+// keep the others.
 func (b *Bucket) DeleteAll(ctx context.Context, prefix string) (int, error) {
 	if prefix == "" {
 		return 0, errors.New("delete all: no prefix")
 	}
-	n := 0
-	err := b.List(ctx, prefix, func(o bucket.Object) error {
-		n++
-		return b.Delete(ctx, o.Key)
-	})
-	return n, err
+	if !isKey(strings.TrimSuffix(prefix, "/")) {
+		return 0, nil // nothing of ours is there; our temporary files are
+	}
+	dir := "."
+	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+		dir = prefix[:i]
+	}
+	n, err := b.clear(ctx, dir, prefix)
+	b.prune(dir)
+	if err != nil {
+		return n, fmt.Errorf("delete all under %q: %w", prefix, err)
+	}
+	return n, nil
+}
+
+// clear removes the files inside a folder whose paths begin with prefix, and
+// the folders below it that become empty, and sees them gone from disk.
+func (b *Bucket) clear(ctx context.Context, dir, prefix string) (n int, err error) {
+	entries, err := b.entries(dir)
+	if absent(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var failed []error
+	removed := ""
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			failed = append(failed, err)
+			break
+		}
+		name := path.Join(dir, e.Name())
+		switch {
+		case e.IsDir() && strings.HasPrefix(name+"/", prefix):
+			below, err := b.clear(ctx, name, prefix)
+			n += below
+			if err != nil {
+				failed = append(failed, err)
+			}
+			b.removeFolder(name) // unless something is left or has come
+		case !e.IsDir() && strings.HasPrefix(name, prefix):
+			switch err := b.root.Remove(name); {
+			case err == nil:
+				n++
+				removed = name
+			case !absent(err):
+				failed = append(failed, err)
+			}
+		}
+	}
+	if removed != "" {
+		failed = append(failed, b.syncParent(removed))
+	}
+	return n, errors.Join(failed...)
+}
+
+// entries reads a folder, whatever the names in it are: an fs.FS would not take
+// all of them.
+func (b *Bucket) entries(dir string) ([]fs.DirEntry, error) {
+	d, err := b.root.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := d.ReadDir(-1)
+	return entries, errors.Join(err, d.Close())
 }
 
 // List hands every object whose key begins with prefix to each, in the byte
-// order of the keys. At most one folder on each level is in memory.
+// order of the keys. At most one folder on each level is in memory. Files whose
+// names can be no key, because somebody else has put them there, are left out:
+// they are no objects, and no other call would take their names.
 func (b *Bucket) List(ctx context.Context, prefix string, each func(bucket.Object) error) error {
 	dir := "."
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
@@ -214,7 +285,7 @@ func (b *Bucket) list(ctx context.Context, dir, prefix string, each func(bucket.
 		}
 		key := path.Join(dir, e.Name())
 		switch {
-		case strings.HasPrefix(e.Name(), "."):
+		case !isKey(key):
 		case e.IsDir():
 			if strings.HasPrefix(key+"/", prefix) {
 				err = b.list(ctx, key, prefix, each)
