@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -71,7 +72,50 @@ func (b *Bucket) download(w http.ResponseWriter, r *http.Request, key string) {
 	if strings.Contains(strings.Join(r.Header.Values("Range"), ","), ",") {
 		r.Header.Del("Range")
 	}
-	http.ServeContent(w, r, "", o.Modified, f)
+	http.ServeContent(&content{ResponseWriter: w, request: r}, r, "", o.Modified, f)
+}
+
+// content is the answer of [http.ServeContent], whose refusals are plain text or
+// nothing: here they are told as all others are.
+type content struct {
+	http.ResponseWriter
+
+	request *http.Request
+	refused bool
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (c *content) WriteHeader(status int) {
+	if status < 400 {
+		c.ResponseWriter.WriteHeader(status)
+		return
+	}
+	c.refused = true
+	h := c.Header()
+	for _, about := range []string{"Content-Disposition", "Content-Length", "ETag", "Last-Modified"} {
+		h.Del(about) // the file
+	}
+	switch status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		refuse(c.ResponseWriter, c.request, status, "range_not_satisfiable", "The file has no such range of bytes.")
+	case http.StatusPreconditionFailed:
+		refuse(c.ResponseWriter, c.request, status, "precondition_failed", "The file has changed.")
+	default:
+		fail(c.ResponseWriter, c.request)
+	}
+}
+
+// Write implements [io.Writer].
+func (c *content) Write(p []byte) (int, error) {
+	if c.refused {
+		return len(p), nil // the text that was replaced
+	}
+	return c.ResponseWriter.Write(p)
+}
+
+// ReadFrom implements [io.ReaderFrom]: the system may send a file by itself.
+func (c *content) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(c.ResponseWriter, r)
 }
 
 // cacheControl is that of the Download, but nobody may keep the bytes longer

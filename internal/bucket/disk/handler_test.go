@@ -83,6 +83,8 @@ func TestUploadBodies(t *testing.T) {
 	}{
 		{"JSON", "application/json", "{}", 415, "unsupported_media"},
 		{"no type", "", "", 415, "unsupported_media"},
+		{"another multipart", "multipart/mixed; boundary=b", fields + file + end, 415, "unsupported_media"},
+		{"half a type", "multipart/form-data; boundary=b; x", fields + file + end, 415, "unsupported_media"},
 		{"no boundary", "multipart/form-data", fields, 415, "unsupported_media"},
 		{"no body", multipartType, "", 400, "invalid"},
 		{"no parts", multipartType, end, 400, "invalid"},
@@ -325,6 +327,44 @@ func TestServedHeaders(t *testing.T) {
 		b.ServeHTTP(w, r)
 		if w.Code != 200 || w.Body.String() != "0123456789" {
 			t.Errorf("many ranges: %d %q", w.Code, w.Body)
+		}
+	}
+}
+
+// TestRefusedContent: what a good permit does not get is told as everything else
+// is, and nothing of the answer is about the file.
+func TestRefusedContent(t *testing.T) {
+	b, _ := buckettest.NewDisk(t)
+	if err := b.Put(t.Context(), "media/1", "", []byte("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	u, _, err := b.URL(t.Context(), buckettest.Download("media/1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		header, value string
+		status        int
+		kind, size    string
+	}{
+		{"Range", "bytes=20-30", 416, "range_not_satisfiable", "bytes */10"},
+		{"Range", "bytes=x", 416, "range_not_satisfiable", ""},
+		{"If-Match", `"other"`, 412, "precondition_failed", ""},
+	} {
+		r := httptest.NewRequest("GET", u, http.NoBody)
+		r.Header.Set(tt.header, tt.value)
+		r.Header.Set("X-Request-Id", "r1")
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, r)
+		wantProblem(t, tt.header+" "+tt.value, w, tt.status, tt.kind)
+		h := w.Header()
+		if h.Get("Cache-Control") != "no-store" || h.Get("Content-Range") != tt.size || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s %s: headers %v", tt.header, tt.value, h)
+		}
+		for _, name := range []string{"ETag", "Last-Modified", "Content-Disposition", "Content-Length"} {
+			if h.Get(name) != "" {
+				t.Errorf("%s %s: %s is %q", tt.header, tt.value, name, h.Get(name))
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"time"
@@ -64,8 +65,8 @@ func (b *Bucket) receive(w http.ResponseWriter, r *http.Request) (bucket.Object,
 	raw := r.Body
 	limited := &body{http.MaxBytesReader(w, raw, margin)}
 	r.Body = io.NopCloser(limited)
-	form, err := r.MultipartReader()
-	if err != nil {
+	form, err := r.MultipartReader() // which takes multipart/mixed as well
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
 		return bucket.Object{}, refusal{http.StatusUnsupportedMediaType, "unsupported_media", "An upload is a form: multipart/form-data."}
 	}
 	fields, file, err := readFields(form)
