@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // Exit codes.
@@ -69,11 +70,18 @@ func sentence(err error) string {
 	switch {
 	case f == nil:
 		return err.Error()
+	case errors.Is(err, media.ErrUnavailable):
+		return "the storage of files does not answer; see that it runs and that S3_BUCKET, S3_ENDPOINT and the credentials are right (" + cause(err, f) + ")"
 	case f.Kind == fault.Unavailable:
-		cause, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), f.Message+": "), "\n")
-		return "the database does not answer; see that it runs and that DATABASE_URL is right (" + cause + ")"
+		return "the database does not answer; see that it runs and that DATABASE_URL is right (" + cause(err, f) + ")"
 	}
 	return f.Error()
+}
+
+// cause is what an error says besides the fault in it, on one line.
+func cause(err error, f *fault.Error) string {
+	text, _, _ := strings.Cut(strings.Replace(err.Error(), f.Message+": ", "", 1), "\n")
+	return text
 }
 
 // program is what all commands share.

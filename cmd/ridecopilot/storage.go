@@ -37,7 +37,7 @@ func (c *config) parseStorage() {
 		c.s3.prefix += "/"
 	}
 	if !prefixForm.MatchString(c.s3.prefix) {
-		c.problem("S3_PREFIX must be plain names between slashes, such as ridecopilot/")
+		c.problem("S3_PREFIX must be plain names between slashes, such as drivers/")
 	}
 	if e := c.s3.endpoint; e != "" {
 		u, err := url.Parse(e)
@@ -55,6 +55,9 @@ func (c *config) parseStorage() {
 				c.problem("%s is set, but S3_BUCKET is not", name)
 			}
 		}
+		if c.s3.pathStyle {
+			c.problem("S3_PATH_STYLE is on, but S3_BUCKET is not set")
+		}
 	case given == "":
 	case domain == "" || id == "" || key == "":
 		c.problem("CLOUDFRONT_DOMAIN, CLOUDFRONT_KEY_ID and CLOUDFRONT_PRIVATE_KEY go together: set all or none")
@@ -62,6 +65,9 @@ func (c *config) parseStorage() {
 		c.problem("CLOUDFRONT_DOMAIN must be a host name, such as media.example.com")
 	default:
 		c.s3.cloudFront = &s3.CloudFront{Domain: domain, KeyID: id, PrivateKeyPEM: key}
+		if err := c.s3.cloudFront.Check(); err != nil {
+			c.problem("CLOUDFRONT_DOMAIN, CLOUDFRONT_KEY_ID and CLOUDFRONT_PRIVATE_KEY: %v", err)
+		}
 	}
 }
 
@@ -93,7 +99,7 @@ func (p *program) storageCommand() *cobra.Command {
 			return usageError{errors.New("say ridecopilot storage setup, or storage check")}
 		},
 	}
-	var dryRun, checkDry bool
+	var dryRun, checkDry, force bool
 	setup := &cobra.Command{
 		Use: "setup", Short: "Put the rules that the product needs on the bucket", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.storageSetup(cmd.Context(), dryRun) },
@@ -102,10 +108,13 @@ func (p *program) storageCommand() *cobra.Command {
 	check := &cobra.Command{
 		Use: "check", Short: "Compare rows and objects, and mend what differs", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withSchema(cmd.Context(), func(ctx context.Context, a *app) error { return p.storageCheck(ctx, a, !checkDry) })
+			return p.withSchema(cmd.Context(), func(ctx context.Context, a *app) error {
+				return p.storageCheck(ctx, a, media.CheckOptions{Repair: !checkDry, Force: force})
+			})
 		},
 	}
 	check.Flags().BoolVar(&checkDry, "dry-run", false, "only report")
+	check.Flags().BoolVar(&force, "force", false, "mend also when so much differs that this may be the wrong storage")
 	c.AddCommand(setup, check)
 	return c
 }
@@ -146,7 +155,10 @@ func (p *program) storageSetup(ctx context.Context, dryRun bool) error {
 
 func (p *program) showChange(ch s3.Change) {
 	state := ch.State
-	if ch.Applied {
+	switch {
+	case ch.Applied && ch.State == s3.Unwanted:
+		state += ", now removed"
+	case ch.Applied:
 		state += ", now in place"
 	}
 	fmt.Fprintf(p.stdout, "%s: %s\n", ch.Rule, state)
@@ -179,7 +191,7 @@ func (c *config) checkBucket(ctx context.Context) {
 	}
 	for _, ch := range changes {
 		switch ch.State {
-		case s3.Missing, s3.Different:
+		case s3.Missing, s3.Different, s3.Unwanted:
 			c.warn(fmt.Sprintf("bucket %s: %s is %s; ridecopilot storage setup puts it in place", c.s3.bucket, ch.Rule, ch.State))
 		case s3.NotOffered:
 			fmt.Fprintf(c.notes, "note:   bucket %s: %s is not offered by this store\n", c.s3.bucket, ch.Rule)
@@ -187,19 +199,18 @@ func (c *config) checkBucket(ctx context.Context) {
 	}
 }
 
-func (p *program) storageCheck(ctx context.Context, a *app, repair bool) error {
-	progress := p.progress()
-	var bar func(done, total int)
-	if progress != nil {
-		bar = func(done, total int) { progress("uploads", done, total) }
+func (p *program) storageCheck(ctx context.Context, a *app, o media.CheckOptions) error {
+	if progress := p.progress(); progress != nil {
+		o.Progress = func(done, total int) { progress("uploads", done, total) }
 	}
-	r, err := a.media.Check(ctx, repair, bar)
-	if err != nil {
+	r, err := a.media.Check(ctx, o)
+	suspicious := errors.Is(err, media.ErrSuspicious)
+	if err != nil && !suspicious && r.Failed == 0 {
 		return err
 	}
-	removed, marked, again := "removed", "marked so", "made again"
-	if !repair {
-		removed, marked, again = "would be removed", "would be marked so", "would be made again"
+	removed, marked, back, again := "removed", "marked so", "shown again", "made again"
+	if !o.Repair || suspicious {
+		removed, marked, back, again = "would be removed", "would be marked so", "would be shown again", "would be made again"
 	}
 	fmt.Fprintf(p.stdout, "%d uploads and %d objects compared.\n", r.Uploads, r.Objects)
 	for _, line := range []struct {
@@ -208,19 +219,24 @@ func (p *program) storageCheck(ctx context.Context, a *app, repair bool) error {
 	}{
 		{r.Unclaimed, "objects without a row, " + removed},
 		{r.Young, "objects without a row yet, younger than 48 hours: left alone"},
-		{r.Missing, "photos or files whose object is gone, " + marked},
+		{r.Missing, "photos or files whose object is missing, " + marked},
+		{r.Found, "photos or files whose object is there again, " + back},
 		{r.Redone, "photos without their thumbnails, " + again},
 		{r.Foreign, "objects that are not of this server: left alone"},
+		{r.Failed, "repairs that did not work, named in the log"},
 	} {
 		if line.n > 0 {
 			fmt.Fprintf(p.stdout, "%8d %s\n", line.n, line.text)
 		}
 	}
-	if r.Clean() {
+	switch {
+	case suspicious:
+		return errors.New("so much differs that this may be the wrong storage or the wrong database: nothing was mended; see S3_BUCKET, S3_PREFIX and DATA_DIR, and add --force if all is as it should be")
+	case r.Failed > 0:
+		return fmt.Errorf("%d repairs did not work: %w", r.Failed, err)
+	case r.Clean():
 		fmt.Fprintln(p.stdout, "Rows and objects agree.")
-		return nil
-	}
-	if !repair {
+	case !o.Repair:
 		return errQuiet
 	}
 	return nil

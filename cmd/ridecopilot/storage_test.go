@@ -140,6 +140,8 @@ func TestConfig_Storage(t *testing.T) {
 		want string
 	}{
 		{"S3_PREFIX=a/", "S3_PREFIX is set, but S3_BUCKET is not"},
+		{"S3_PATH_STYLE=on", "S3_PATH_STYLE is on, but S3_BUCKET is not"},
+		{"S3_BUCKET=b CLOUDFRONT_DOMAIN=m.example.com CLOUDFRONT_KEY_ID=K CLOUDFRONT_PRIVATE_KEY=k", "the private key is not PEM"},
 		{"S3_BUCKET=b S3_PREFIX=../a", "S3_PREFIX must be"},
 		{"S3_BUCKET=b S3_ENDPOINT=s3.example.com", "S3_ENDPOINT must be"},
 		{"S3_BUCKET=b S3_ENDPOINT=http://user:pass@s3.example.com", "S3_ENDPOINT must be"},
@@ -165,7 +167,7 @@ func TestStorageCheck_D14(t *testing.T) {
 		}
 	}
 	s := serve(t, env)
-	stray := filepath.Join(objects, "media", "1", "stray", "large.jpg")
+	stray := filepath.Join(objects, "ridecopilot", "media", "1", "stray", "large.jpg")
 	if err := os.MkdirAll(filepath.Dir(stray), 0o700); err != nil {
 		t.Fatal(err)
 	}

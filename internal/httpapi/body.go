@@ -16,8 +16,8 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
-	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
 )
 
 // body is a JSON object that is decoded into the fields of T, each by itself:

@@ -53,8 +53,8 @@ type carPostOut struct {
 	PricePeriod      *string               `json:"price_period" nullable:"true" doc:"One of day, week, month, total; null on posts of the older client." example:"week"`
 	Status           string                `json:"status" enum:"draft,active,paused,closed" example:"active"`
 	Moderation       orNull[moderationOut] `json:"moderation" doc:"An operator's word that hides the post from others; null without one."`
-	Photos           []photoOut            `json:"photos" doc:"The first is the cover."`
-	Cover            orNull[photoOut]      `json:"cover"`
+	Photos           []photoOut            `json:"photos" doc:"In their order. If-Match on the post does not speak of them."`
+	Cover            orNull[photoOut]      `json:"cover" doc:"The first photo that is ready; while none is, the first."`
 	IsFavorite       bool                  `json:"is_favorite" doc:"Whether the caller keeps it among the favourites."`
 	CreatedAt        time.Time             `json:"created_at"`
 	UpdatedAt        time.Time             `json:"updated_at"`
@@ -74,7 +74,7 @@ func newCarPostOut(p listing.Post, link linker) carPostOut {
 		o.Moderation.V = &moderationOut{p.Moderation.Reason, p.Moderation.At}
 	}
 	if len(photos) > 0 {
-		o.Cover.V = &photos[0]
+		o.Cover.V = &photos[max(0, slices.IndexFunc(photos, func(p photoOut) bool { return p.URL != nil }))]
 	}
 	return o
 }

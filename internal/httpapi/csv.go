@@ -17,8 +17,8 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
-	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
 )
 
 // The columns of the export. An import takes them in any order; id and earnings

@@ -58,61 +58,76 @@ func (a *API) writeExport(ctx context.Context, z *zip.Writer, by account.Actor, 
 	}
 	mine, kept := listing.Filter{Own: true}, listing.Filter{Favorite: new(bool)}
 	*kept.Favorite = true
-	var files []archived
-	err = errors.Join(
+	docs, today, err := a.Documents.Documents(ctx, by, document.Filter{}, document.MaxDocuments*10, 0)
+	if err != nil {
+		return err
+	}
+	files := archive{a: a, z: z, names: map[int64]string{}}
+	err = a.eachPost(ctx, by, mine, func(p listing.Post) any { return p.Photos })(func(photos any) error {
+		return files.add(ctx, photos.([]media.Upload)...) //nolint:errcheck // made one line above
+	})
+	for _, d := range docs.Documents {
+		if d.File != nil && err == nil {
+			err = files.add(ctx, *d.File)
+		}
+	}
+	if err != nil { // half of it is of no use
+		return err
+	}
+	return errors.Join(
 		writeJSON(z, "carposts.json", a.eachPost(ctx, by, mine, func(p listing.Post) any {
-			return newCarPostOut(p, func(u media.Upload) media.Links {
-				f := archived{exportName(itoa(p.ID), u), u}
-				if u.State == media.Ready {
-					files = append(files, f)
-				}
-				return media.Links{Large: f.name}
-			})
+			return newCarPostOut(p, func(u media.Upload) media.Links { return media.Links{Large: files.names[u.ID]} })
 		}), true),
 		writeJSON(z, "favorites.json", a.eachPost(ctx, by, kept, func(p listing.Post) any { return favoriteOut{p.ID, p.Make, p.Model} }), true),
 		writeJSON(z, "calculator.json", func(one func(any) error) error {
 			return a.Earnings.EachEntry(ctx, by, earnings.Filter{}, func(e earnings.Entry) error { return one(newEntryOut(e)) })
 		}, true),
 		writeJSON(z, "documents.json", func(one func(any) error) error {
-			page, today, err := a.Documents.Documents(ctx, by, document.Filter{}, document.MaxDocuments*10, 0)
-			for _, d := range page.Documents {
-				err = errors.Join(err, one(newDocumentOut(d, today, func(u media.Upload) string {
-					f := archived{exportName(itoa(d.ID), u), u}
-					files = append(files, f)
-					return f.name
-				})))
+			for _, d := range docs.Documents {
+				if err := one(newDocumentOut(d, today, func(u media.Upload) string { return files.names[u.ID] })); err != nil {
+					return err
+				}
 			}
-			return err
+			return nil
 		}, true),
 	)
-	for _, f := range files {
-		err = errors.Join(err, a.archive(ctx, z, f))
-	}
-	return err
 }
 
-// archived is a photo or file with its name in the archive, which stands in the
-// JSON in the place of its address.
-type archived struct {
-	name   string
-	upload media.Upload
+// archive takes files in, as they are stored: they are packed already.
+type archive struct {
+	a     *API
+	z     *zip.Writer
+	names map[int64]string // of the files that are in it, by upload: in the JSON they stand for the address
 }
 
-// archive copies a file into the archive, as it is stored: it is packed already.
-func (a *API) archive(ctx context.Context, z *zip.Writer, f archived) error {
-	r, err := a.Media.Open(ctx, f.upload)
-	if errors.Is(err, fault.NotFound) { // deleted meanwhile
-		return nil
+// add copies uploads into the archive. One that is not there is left out; any
+// other failure of the storage ends the export.
+func (f *archive) add(ctx context.Context, uploads ...media.Upload) error {
+	for _, u := range uploads {
+		if u.State != media.Ready {
+			continue
+		}
+		if err := f.copy(ctx, u); err != nil && !errors.Is(err, fault.NotFound) {
+			return err
+		}
 	}
+	return nil
+}
+
+func (f *archive) copy(ctx context.Context, u media.Upload) error {
+	r, err := f.a.Media.Open(ctx, u)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: zip.Store, Modified: f.upload.UpdatedAt})
+	name := exportName(u)
+	w, err := f.z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: u.UpdatedAt})
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, r)
+	if _, err = io.Copy(w, r); err == nil {
+		f.names[u.ID] = name
+	}
 	return err
 }
 

@@ -1,11 +1,9 @@
 package httpapi_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/fault"

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 type photoOut struct {
 	ID          int64                 `json:"id" example:"1"`
-	State       string                `json:"state" enum:"processing,ready,failed" doc:"Others see it when it is ready."`
+	State       string                `json:"state" enum:"started,processing,ready,failed" doc:"Others see it when it is ready. Its owner sees one that was only started where that is asked for."`
 	Error       *string               `json:"error" nullable:"true" doc:"Why it failed."`
 	URL         *string               `json:"url" nullable:"true" format:"uri" doc:"Of the photo, at most 2,560 pixels on a side; good for half an hour at least."`
 	Thumbnails  orNull[thumbnailsOut] `json:"thumbnails"`
@@ -20,7 +21,7 @@ type photoOut struct {
 	Height      *int                  `json:"height" nullable:"true"`
 	ContentType string                `json:"content_type" example:"image/jpeg"`
 	Size        int64                 `json:"size" doc:"Bytes."`
-	Position    int                   `json:"position" doc:"0 is the cover."`
+	Position    int                   `json:"position" doc:"Its place among those in the answer."`
 }
 
 type thumbnailsOut struct {
@@ -46,7 +47,7 @@ func newPhotosOut(photos []media.Upload, link linker) []photoOut {
 
 func newPhotoOut(u media.Upload, position int, link linker) photoOut {
 	o := photoOut{
-		ID: u.ID, State: string(u.State), Error: orNil(u.Problem), Width: u.Width, Height: u.Height,
+		ID: u.ID, State: stateOf(u), Error: orNil(u.Problem), Width: u.Width, Height: u.Height,
 		ContentType: u.ContentType, Size: u.Size, Position: position,
 	}
 	if l := link(u); u.State == media.Ready {
@@ -54,6 +55,15 @@ func newPhotoOut(u media.Upload, position int, link linker) photoOut {
 		o.Thumbnails.V = &thumbnailsOut{orNil(l.Small), orNil(l.Medium)}
 	}
 	return o
+}
+
+// stateOf is a state as clients know it: whether what failed may come back is
+// the server's business.
+func stateOf(u media.Upload) string {
+	if u.State == media.Lost {
+		return string(media.Failed)
+	}
+	return string(u.State)
 }
 
 // orNil is nil for an empty text.
@@ -64,17 +74,11 @@ func orNil(s string) *string {
 	return &s
 }
 
-// uploadBody is what is said of a file that is going to be uploaded.
-type uploadBody struct {
+// fileBody is what is said of a file that is going to be uploaded.
+type fileBody struct {
 	FileName    opt[string] `json:"file_name" required:"true" minLength:"1" maxLength:"255" example:"RCA 2026.pdf"`
 	ContentType opt[string] `json:"content_type" required:"true" doc:"application/pdf, image/jpeg, image/png or image/webp." example:"application/pdf"`
 	Size        opt[int64]  `json:"size" required:"true" minimum:"1" maximum:"10485760" doc:"Bytes, exactly: 10 MB at most." example:"284113"`
-}
-
-func (b uploadBody) file(bad *fault.Fields) media.File {
-	return media.File{
-		Name: b.FileName.require("file_name", bad), ContentType: b.ContentType.require("content_type", bad), Size: b.Size.require("size", bad),
-	}
 }
 
 type photoBody struct {
@@ -82,6 +86,10 @@ type photoBody struct {
 	ContentType opt[string] `json:"content_type" required:"true" doc:"image/jpeg, image/png or image/webp." example:"image/jpeg"`
 	Size        opt[int64]  `json:"size" required:"true" minimum:"1" maximum:"10485760" doc:"Bytes, exactly: 10 MB at most." example:"284113"`
 	Replaces    opt[int64]  `json:"replaces" doc:"A photo of the same post, which goes when this one is ready and takes its place." example:"1"`
+}
+
+func newFile(name, contentType opt[string], size opt[int64], bad *fault.Fields) media.File {
+	return media.File{Name: name.require("file_name", bad), ContentType: contentType.require("content_type", bad), Size: size.require("size", bad)}
 }
 
 type startedOut struct {
@@ -111,8 +119,8 @@ func (a *API) startPhoto(ctx context.Context, in *struct {
 },
 ) (*out[startedOut], error) {
 	bad, b := in.Body.bad, in.Body.in
-	f := uploadBody{b.FileName, b.ContentType, b.Size}.file(&bad)
-	u, form, repeated, err := a.Media.Start(ctx, actor(ctx), media.Target{Post: in.ID}, f, b.Replaces.V, true, bad)
+	f := newFile(b.FileName, b.ContentType, b.Size, &bad)
+	u, form, repeated, err := a.Media.Start(ctx, actor(ctx), media.Request{Target: media.Target{Post: in.ID}, File: f, Replaces: b.Replaces.V}, bad)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +141,8 @@ func (a *API) completePhoto(ctx context.Context, in *PhotoID) (*out[photoOut], e
 	return a.photo(ctx, in)
 }
 
-// photo serves GET /api/carposts/{id}/photos/{photo}/.
+// photo serves GET /api/carposts/{id}/photos/{photo}/. Its owner also finds one
+// that was only started.
 func (a *API) photo(ctx context.Context, in *PhotoID) (*out[photoOut], error) {
 	p, err := a.Listings.Post(ctx, actor(ctx), in.ID)
 	if err != nil {
@@ -144,7 +153,14 @@ func (a *API) photo(ctx context.Context, in *PhotoID) (*out[photoOut], error) {
 			return &out[photoOut]{Status: http.StatusOK, Body: newPhotoOut(u, i, a.links(ctx))}, nil
 		}
 	}
-	return nil, media.ErrNotFound
+	u, err := a.Media.Upload(ctx, actor(ctx), media.Target{Post: in.ID}, in.Photo)
+	if errors.Is(err, fault.Forbidden) {
+		err = media.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &out[photoOut]{Status: http.StatusOK, Body: newPhotoOut(u, len(p.Photos), a.links(ctx))}, nil
 }
 
 type photosOut struct {
@@ -154,13 +170,29 @@ type photosOut struct {
 	Results  []photoOut `json:"results" doc:"All of them, in their order."`
 }
 
+type photosIn struct {
+	ObjectID
+	State param[string] `query:"state" enum:"started" doc:"started for those that the owner has begun and not completed."`
+}
+
 // photos serves GET /api/carposts/{id}/photos/.
-func (a *API) photos(ctx context.Context, in *ObjectID) (*out[photosOut], error) {
+func (a *API) photos(ctx context.Context, in *photosIn) (*out[photosOut], error) {
+	var bad fault.Fields
+	in.State.choice("state", []string{string(media.Started)}, &bad)
+	if err := bad.Err(); err != nil {
+		return nil, err
+	}
 	p, err := a.Listings.Post(ctx, actor(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
-	list := newPhotosOut(p.Photos, a.links(ctx))
+	photos := p.Photos
+	if in.State.Set {
+		if photos, err = a.Media.Unfinished(ctx, actor(ctx), in.ID); err != nil {
+			return nil, err
+		}
+	}
+	list := newPhotosOut(photos, a.links(ctx))
 	return &out[photosOut]{Status: http.StatusOK, Body: photosOut{Count: len(list), Results: list}}, nil
 }
 
@@ -179,7 +211,7 @@ func (a *API) orderPhotos(ctx context.Context, in *struct {
 	if err := a.Media.Order(ctx, actor(ctx), in.ID, ids, bad); err != nil {
 		return nil, err
 	}
-	return a.photos(ctx, &in.ObjectID)
+	return a.photos(ctx, &photosIn{ObjectID: in.ObjectID})
 }
 
 // deletePhoto serves DELETE /api/carposts/{id}/photos/{photo}/.
@@ -189,6 +221,8 @@ func (a *API) deletePhoto(ctx context.Context, in *PhotoID) (*none, error) {
 
 type fileOut struct {
 	ID          int64   `json:"id" example:"1"`
+	State       string  `json:"state" enum:"started,ready,failed"`
+	Error       *string `json:"error" nullable:"true" doc:"Why it failed."`
 	FileName    string  `json:"file_name" example:"RCA 2026.pdf"`
 	ContentType string  `json:"content_type" example:"application/pdf"`
 	Size        int64   `json:"size" doc:"Bytes."`
@@ -196,7 +230,7 @@ type fileOut struct {
 }
 
 func newFileOut(u media.Upload, link func(media.Upload) string) fileOut {
-	return fileOut{u.ID, u.FileName, u.ContentType, u.Size, orNil(link(u))}
+	return fileOut{u.ID, stateOf(u), orNil(u.Problem), u.FileName, u.ContentType, u.Size, orNil(link(u))}
 }
 
 func (a *API) fileLinks(ctx context.Context) func(media.Upload) string {
@@ -206,12 +240,12 @@ func (a *API) fileLinks(ctx context.Context) func(media.Upload) string {
 // startFile serves POST /api/documents/{id}/file/.
 func (a *API) startFile(ctx context.Context, in *struct {
 	ObjectID
-	Body body[uploadBody]
+	Body body[fileBody]
 },
 ) (*out[startedOut], error) {
-	bad := in.Body.bad
-	f := in.Body.in.file(&bad)
-	u, form, repeated, err := a.Media.Start(ctx, actor(ctx), media.Target{Document: in.ID}, f, 0, true, bad)
+	bad, b := in.Body.bad, in.Body.in
+	f := newFile(b.FileName, b.ContentType, b.Size, &bad)
+	u, form, repeated, err := a.Media.Start(ctx, actor(ctx), media.Request{Target: media.Target{Document: in.ID}, File: f}, bad)
 	if err != nil {
 		return nil, err
 	}
@@ -249,17 +283,23 @@ func (a *API) deleteFile(ctx context.Context, in *FileID) (*none, error) {
 
 // exportName is where a file lies in the archive of an account's data: under its
 // own name as far as it is plain, for names may be chosen to mislead.
-func exportName(folder string, u media.Upload) string {
+func exportName(u media.Upload) string {
 	extension := map[string]string{"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "application/pdf": ".pdf"}[u.ContentType]
 	if u.Post != 0 {
-		return "photos/" + folder + "-" + itoa(u.ID) + extension
+		return "photos/" + itoa(u.Post) + "-" + itoa(u.ID) + extension
 	}
-	base := strings.TrimSuffix(u.FileName, extension)
+	base := u.FileName
+	if n := len(base) - len(extension); n >= 0 && strings.EqualFold(base[n:], extension) {
+		base = base[:n]
+	}
 	plain := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|`, r) {
 			return '_'
 		}
 		return r
 	}, strings.Trim(base, ". "))
-	return "documents/" + folder + "-" + plain + extension
+	if plain == "" {
+		plain = "file"
+	}
+	return "documents/" + itoa(u.Document) + "-" + plain + extension
 }

@@ -169,7 +169,7 @@ func (a *API) register() {
 
 	// Photos of car posts.
 	handle(a, operation{
-		method: get, path: "/api/carposts/{id}/photos/", id: "list-photos", tag: tagCarPosts,
+		method: get, path: "/api/carposts/{id}/photos/", id: "list-photos", tag: tagCarPosts, problems: []int{forbidden},
 		summary: "List the photos of a post", description: "The cover first. Others see those that are ready, the owner sees what became of each.",
 	}, a.photos)
 	handle(a, operation{

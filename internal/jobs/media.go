@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -16,14 +15,16 @@ type processWorker struct {
 	r *Runner
 }
 
-// Work re-encodes one photo. At the last attempt its owner learns that it could
-// not be done.
+// Work re-encodes one photo. What is wrong with the photo itself is noted on it;
+// any error is the storage's or the database's, and the job waits until they are
+// back, for as long as it takes.
 func (w *processWorker) Work(ctx context.Context, job *river.Job[media.Process]) error {
-	err := w.r.o.Media.Process(ctx, job.Args.UploadID)
-	if err != nil && job.Attempt >= job.MaxAttempts {
-		return errors.Join(err, w.r.o.Media.GiveUp(ctx, job.Args.UploadID))
+	err := w.r.o.Media.Process(ctx, job.Args)
+	if err == nil {
+		return nil
 	}
-	return err
+	w.r.o.Log.WarnContext(ctx, "photo not processed yet", "upload", job.Args.UploadID, "err", err)
+	return river.JobSnooze(imagePause)
 }
 
 // removeWorker removes the objects that are due to be removed: whenever some
@@ -57,11 +58,8 @@ type compareWorker struct {
 func (w *compareWorker) Timeout(*river.Job[compareStorage]) time.Duration { return compareTime }
 
 func (w *compareWorker) Work(ctx context.Context, _ *river.Job[compareStorage]) error {
-	r, err := w.r.o.Media.Check(ctx, true, nil)
-	if err != nil {
-		return err
-	}
-	w.r.o.Log.InfoContext(ctx, "rows and objects compared", "uploads", r.Uploads, "objects", r.Objects, "removed", r.Unclaimed,
-		"missing", r.Missing, "made_again", r.Redone, "young", r.Young, "foreign", r.Foreign)
-	return nil
+	r, err := w.r.o.Media.Check(ctx, media.CheckOptions{Repair: true})
+	w.r.o.Log.InfoContext(ctx, "rows and objects compared", "uploads", r.Uploads, "objects", r.Objects, "unclaimed", r.Unclaimed,
+		"missing", r.Missing, "found", r.Found, "made_again", r.Redone, "young", r.Young, "foreign", r.Foreign, "failed", r.Failed)
+	return err
 }

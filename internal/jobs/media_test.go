@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,25 +23,18 @@ import (
 // watchedMedia is the service, which tells when a job has run.
 type watchedMedia struct {
 	*media.Service
-	process   func(context.Context, int64) error
+	process   func(context.Context, media.Process) error
 	processed chan error
-	gaveUp    chan int64
 	purged    chan int // removals that a run has carried out, when there were some
 }
 
 func watchMedia(s *media.Service) *watchedMedia {
-	return &watchedMedia{s, s.Process, make(chan error, 100), make(chan int64, 100), make(chan int, 1000)}
+	return &watchedMedia{s, s.Process, make(chan error, 100), make(chan int, 1000)}
 }
 
-func (m *watchedMedia) Process(ctx context.Context, id int64) error {
-	err := m.process(ctx, id)
+func (m *watchedMedia) Process(ctx context.Context, job media.Process) error {
+	err := m.process(ctx, job)
 	m.processed <- err
-	return err
-}
-
-func (m *watchedMedia) GiveUp(ctx context.Context, id int64) error {
-	err := m.Service.GiveUp(ctx, id)
-	m.gaveUp <- id
 	return err
 }
 
@@ -76,7 +70,7 @@ func (o *office) photo() media.Upload {
 		o.t.Fatal(err)
 	}
 	raw, target := mediatest.JPEG(64, 48), media.Target{Post: p.ID}
-	up, form, _, err := o.media.Start(o.t.Context(), by, target, media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(raw))}, 0, true, nil)
+	up, form, _, err := o.media.Start(o.t.Context(), by, media.Request{Target: target, File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(raw))}}, nil)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -105,23 +99,46 @@ func TestPhoto_D9(t *testing.T) {
 	})
 }
 
-// A photo whose job fails for good is failed for its owner, too.
-func TestPhoto_GivenUp(t *testing.T) {
+// A storage that is down for longer than any number of tries costs no photo: the
+// job waits, and does its work when the storage is back.
+func TestPhoto_StorageDown(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		o := newOffice(t, s)
 		o.open()
-		o.media.process = func(context.Context, int64) error { return errors.New("the storage is down") }
+		var down atomic.Bool
+		down.Store(true)
+		o.media.process = func(ctx context.Context, job media.Process) error {
+			if down.Load() {
+				return errors.New("the storage is down")
+			}
+			return o.media.Service.Process(ctx, job)
+		}
 		u := o.photo()
-		// The last of its attempts.
-		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE river_job SET max_attempts = 1 WHERE kind = 'process_photo'`); err != nil {
+		exec := func(query string) {
+			if _, err := s.Writer().ExecContext(t.Context(), query); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The last of its attempts, as others count.
+		exec(`UPDATE river_job SET max_attempts = 1 WHERE kind = 'process_photo'`)
+		r := o.start(nil)
+		if err := await(t, "a try", o.media.processed); err == nil {
+			t.Fatal("the storage is not down")
+		}
+		if err := r.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		o.start(nil)
-		if id := await(t, "the end of the tries", o.media.gaveUp); id != u.ID {
-			t.Errorf("upload %d was given up, want %d", id, u.ID)
+		if got, err := s.UploadByID(t.Context(), u.ID); err != nil || got.State != media.Processing {
+			t.Errorf("%s, %v, want processing", got.State, err)
 		}
-		if got, err := s.UploadByID(t.Context(), u.ID); err != nil || got.State != media.Failed || got.Problem == "" {
-			t.Errorf("%s %q, %v, want failed with the reason", got.State, got.Problem, err)
+		down.Store(false)
+		exec(`UPDATE river_job SET scheduled_at = created_at, state = 'available' WHERE kind = 'process_photo'`)
+		o.start(nil)
+		if err := await(t, "the photo", o.media.processed); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.UploadByID(t.Context(), u.ID); err != nil || got.State != media.Ready {
+			t.Errorf("%s, %v, want ready", got.State, err)
 		}
 	})
 }

@@ -43,11 +43,11 @@ type Documents interface {
 
 // Media is what the jobs need of photos and files.
 type Media interface {
-	Process(ctx context.Context, uploadID int64) error
-	GiveUp(ctx context.Context, uploadID int64) error
+	Process(ctx context.Context, job media.Process) error
 	Purge(ctx context.Context) (int, error)
 	DropUnfinished(ctx context.Context) (int, error)
-	Check(ctx context.Context, repair bool, progress func(done, total int)) (media.Report, error)
+	Requeue(ctx context.Context) (int, error)
+	Check(ctx context.Context, o media.CheckOptions) (media.Report, error)
 }
 
 // Options are what a Runner works with.
@@ -69,7 +69,8 @@ const (
 	jobTimeout    = 2 * time.Minute
 	rescueAfter   = 5 * time.Minute // a job that a dead worker held runs again (promise D11)
 	mailAttempts  = 12              // over about 16 hours, by River's growing pauses
-	imageAttempts = 12
+	imageAttempts = 12              // at what is not the storage's fault
+	imagePause    = time.Minute
 	removeEvery   = time.Minute
 	compareAt     = 3*time.Hour + 17*time.Minute // of the day, in UTC
 	compareTime   = 4 * time.Hour
@@ -283,5 +284,9 @@ func (w *purgeWorker) Work(ctx context.Context, _ *river.Job[purgeExpired]) erro
 	if dropped > 0 {
 		w.r.o.Log.InfoContext(ctx, "unfinished uploads removed", "uploads", dropped)
 	}
-	return errors.Join(err, dropErr)
+	again, requeueErr := w.r.o.Media.Requeue(ctx)
+	if again > 0 {
+		w.r.o.Log.WarnContext(ctx, "photos in work for hours, enqueued again", "photos", again)
+	}
+	return errors.Join(err, dropErr, requeueErr)
 }

@@ -72,7 +72,7 @@ func BenchmarkMedia(b *testing.B) {
 					return media.Target{Post: p.ID}
 				}
 				start := func(t media.Target) (media.Upload, bucket.Form) {
-					u, form, _, err := svc.Start(b.Context(), by, t, media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(raw))}, 0, true, nil)
+					u, form, _, err := svc.Start(b.Context(), by, media.Request{Target: t, File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(raw))}}, nil)
 					must(b, err)
 					return u, form
 				}
@@ -111,7 +111,7 @@ func BenchmarkMedia(b *testing.B) {
 						var before, after runtime.MemStats
 						runtime.ReadMemStats(&before)
 						b.StartTimer()
-						must(b, svc.Process(b.Context(), u.ID))
+						must(b, svc.Process(b.Context(), media.Process{UploadID: u.ID}))
 						b.StopTimer()
 						runtime.ReadMemStats(&after)
 						peak = max(peak, after.TotalAlloc-before.TotalAlloc)
@@ -129,7 +129,7 @@ func BenchmarkMedia(b *testing.B) {
 							u := upload(t)
 							_, err := svc.Complete(b.Context(), by, t, u.ID)
 							must(b, err)
-							must(b, svc.Process(b.Context(), u.ID))
+							must(b, svc.Process(b.Context(), media.Process{UploadID: u.ID}))
 						}
 					}
 					b.ResetTimer()

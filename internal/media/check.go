@@ -18,94 +18,150 @@ type Report struct {
 	Objects   int // objects that were looked at
 	Unclaimed int // objects that no row knows, old enough to be removed
 	Young     int // objects that no row knows, which may belong to something under way
-	Missing   int // photos and files whose object is gone
-	Redone    int // photos whose thumbnails are gone: they are made again
+	Missing   int // photos and files whose object is not there
+	Found     int // those that were missing and are there again
+	Redone    int // photos whose thumbnails are missing: they are made again
 	Foreign   int // objects under the prefix that are not of this server: never touched
-	Repaired  bool
+	Failed    int // repairs that did not work
 }
 
 // Clean tells whether rows and objects agree.
-func (r Report) Clean() bool { return r.Unclaimed+r.Missing+r.Redone == 0 }
+func (r Report) Clean() bool { return r.Unclaimed+r.Missing+r.Found+r.Redone == 0 }
 
-// youngest is the least age of an object that the comparison removes (promise
-// D14): younger ones may belong to something under way.
-const youngest = 48 * time.Hour
-
-// claimsAtOnce is how many rows are read at a time.
-const claimsAtOnce = 500
-
-// Check compares rows and objects and, with repair, mends what differs: objects
-// that no row knows are removed, if they lie where only this server writes and
-// are old enough; photos and files whose object is gone are marked so; thumbnails
-// that are gone are made again. progress, if given, is told how many of all rows
-// are done. Both are read in the order of the keys, so memory does not grow with
-// them.
-func (s *Service) Check(ctx context.Context, repair bool, progress func(done, total int)) (Report, error) {
-	r := Report{Repaired: repair}
-	total, err := s.store.CountUploads(ctx)
-	if err != nil {
-		return r, err
-	}
-	c := &comparison{s: s, ctx: ctx, report: &r, repair: repair, progress: func() {
-		if progress != nil {
-			progress(min(r.Uploads, total), total)
-		}
-	}}
-	kept := &claims{started: false, c: c}
-	begun := &claims{started: true, c: c}
-	media, uploads := KeptPrefix(s.prefix), UploadsPrefix(s.prefix)
-	var group folderObjects
-	err = s.bucket.List(ctx, s.prefix, func(o bucket.Object) error {
-		switch {
-		case strings.HasPrefix(o.Key, media):
-			r.Objects++
-			if dir := path.Dir(o.Key) + "/"; dir != group.folder {
-				if err := c.folder(kept, group); err != nil {
-					return err
-				}
-				group = folderObjects{folder: dir}
-			}
-			group.objects = append(group.objects, o)
-			return nil
-		case strings.HasPrefix(o.Key, uploads):
-			r.Objects++
-			u, err := begun.at(o.Key)
-			if err != nil || u != nil {
-				return err
-			}
-			return c.unclaimed(o)
-		}
-		r.Foreign++
-		return nil
-	})
-	if err != nil {
-		return r, s.explain(err, "compare rows and objects")
-	}
-	if err := c.folder(kept, group); err != nil {
-		return r, err
-	}
-	// What is left of the rows has no objects at all.
-	if _, err := kept.at(""); err != nil {
-		return r, err
-	}
-	_, err = begun.at("")
-	if err == nil && progress != nil {
-		progress(total, total)
-	}
-	return r, err
+// CheckOptions say what a comparison is to do.
+type CheckOptions struct {
+	Repair   bool                  // mend what differs
+	Force    bool                  // also when it looks as if this were the wrong storage
+	Progress func(done, total int) // is told how many of all rows are done; may be nil
 }
 
-type folderObjects struct {
-	folder  string
-	objects []bucket.Object
+// ErrSuspicious ends a comparison that would remove or mark so much that this is
+// more likely the wrong storage, or the wrong database: nothing is mended then.
+var ErrSuspicious = errors.New("so much differs that this may be the wrong storage or database: nothing was mended")
+
+// The bounds of what is believed, and of what is remembered.
+const (
+	youngest     = 48 * time.Hour // the least age of an object that is removed (promise D14)
+	claimsAtOnce = 500            // rows that are read at a time
+	plausible    = 20             // one in so many may be missing, or not claimed
+	few          = 50             // and so many in any case
+	maxFindings  = 100_000        // of either kind; a further comparison finds the rest
+)
+
+// Check compares rows and objects and, with Repair, mends what differs: objects
+// that no row knows are removed, if they lie where only this server writes and
+// are old enough; photos and files whose object is not there are marked so, and
+// taken back when it is; thumbnails are made again. No loss is made final: what
+// is only marked keeps its place. Both sides are read in the order of the keys.
+// One repair that fails does not keep the others back.
+func (s *Service) Check(ctx context.Context, o CheckOptions) (Report, error) {
+	total, err := s.store.CountUploads(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	c := &comparison{s: s, ctx: ctx, progress: func(done int) {
+		if o.Progress != nil {
+			o.Progress(min(done, total), total)
+		}
+	}}
+	if err := c.compare(); err != nil {
+		return c.report, s.explain(err, "compare rows and objects")
+	}
+	c.progress(total)
+	c.report.Unclaimed, c.report.Missing, c.report.Found = len(c.unclaimed), len(c.missing), len(c.found)
+	if !o.Force && c.suspicious() {
+		return c.report, ErrSuspicious
+	}
+	return c.report, c.mend(o.Repair)
 }
 
 type comparison struct {
 	s        *Service
 	ctx      context.Context //nolint:containedctx // of the one call that this is a part of
-	report   *Report
-	repair   bool
-	progress func()
+	progress func(done int)
+	report   Report
+
+	claimed   int // objects that a row knows
+	unclaimed []string
+	missing   []Upload
+	found     []Upload
+}
+
+// suspicious tells whether the findings speak against the storage itself.
+func (c *comparison) suspicious() bool {
+	r := c.report
+	return (c.claimed == 0 && r.Missing > 0 && r.Unclaimed > 0) ||
+		r.Missing > max(few, r.Uploads/plausible) || r.Unclaimed > max(few, r.Objects/plausible)
+}
+
+// compare goes through objects and rows side by side.
+func (c *comparison) compare() error {
+	kept, begun := &claims{c: c}, &claims{c: c, started: true}
+	media, uploads := KeptPrefix(c.s.prefix), UploadsPrefix(c.s.prefix)
+	var group folderObjects
+	err := c.s.bucket.List(c.ctx, c.s.prefix, func(o bucket.Object) error {
+		switch {
+		case strings.HasPrefix(o.Key, media):
+			c.report.Objects++
+			folder := folderOf(media, o.Key)
+			if folder == "" { // in no upload's place
+				c.note(o)
+				return nil
+			}
+			if folder != group.folder {
+				if err := c.folder(kept, group); err != nil {
+					return err
+				}
+				group = folderObjects{folder: folder}
+			}
+			group.objects = append(group.objects, o)
+		case strings.HasPrefix(o.Key, uploads):
+			c.report.Objects++
+			u, err := begun.at(o.Key)
+			switch {
+			case err != nil:
+				return err
+			case u == nil:
+				c.note(o)
+			default:
+				c.claimed++
+			}
+		default:
+			c.report.Foreign++
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.folder(kept, group); err != nil {
+		return err
+	}
+	// What is left of the rows has no objects at all.
+	if _, err := kept.at(""); err != nil {
+		return err
+	}
+	_, err = begun.at("")
+	return err
+}
+
+// folderOf is the folder of an upload that a key lies in: two names below the
+// prefix, however deep the key goes.
+func folderOf(prefix, key string) string {
+	owner, rest, ok := strings.Cut(strings.TrimPrefix(key, prefix), "/")
+	if !ok {
+		return ""
+	}
+	name, _, ok := strings.Cut(rest, "/")
+	if !ok {
+		return ""
+	}
+	return prefix + owner + "/" + name + "/"
+}
+
+type folderObjects struct {
+	folder  string
+	objects []bucket.Object
 }
 
 // folder compares the objects of one folder with the row that has it.
@@ -121,80 +177,148 @@ func (c *comparison) folder(kept *claims, g folderObjects) error {
 	if u != nil {
 		needed, allowed = u.objects()
 	}
+	there := map[string]bool{}
 	for _, o := range g.objects {
-		name := path.Base(o.Key)
-		if i := slices.Index(needed, name); i >= 0 {
-			needed = slices.Delete(slices.Clone(needed), i, i+1)
+		name := strings.TrimPrefix(o.Key, g.folder)
+		if slices.Contains(needed, name) || slices.Contains(allowed, name) || (u != nil && u.State == Lost && name == originalName) {
+			there[name] = true
+			c.claimed++
 			continue
 		}
-		// An original is only allowed for as long as a removal of it may be under
-		// way; unclaimed looks at its age.
-		if u != nil && u.State == Processing && slices.Contains(allowed, name) {
-			continue
-		}
-		if err := c.unclaimed(o); err != nil {
-			return err
-		}
+		c.note(o)
 	}
-	if u != nil && len(needed) > 0 {
-		return c.missing(*u, needed)
+	if u != nil {
+		c.row(*u, there)
 	}
 	return nil
 }
 
-// unclaimed notes an object that no row knows, and removes it if it is old
-// enough.
-func (c *comparison) unclaimed(o bucket.Object) error {
-	if c.s.now().Sub(o.Modified) < youngest {
-		c.report.Young++
-		return nil
+// row notes how a row stands to the objects that are there of it.
+func (c *comparison) row(u Upload, there map[string]bool) {
+	needed, _ := u.objects()
+	whole := !slices.ContainsFunc(needed, func(name string) bool { return !there[name] })
+	switch {
+	case u.State == Lost && (whole || there[originalName] || there[path.Base(u.shown())]):
+		c.found = remember(c.found, u)
+	case u.State != Lost && !whole:
+		c.missing = remember(c.missing, u)
 	}
-	c.report.Unclaimed++
-	if !c.repair {
-		return nil
-	}
-	c.s.log.WarnContext(c.ctx, "object without a row removed", "object", o.Key, "bytes", o.Size)
-	return c.s.bucket.Delete(c.ctx, o.Key)
 }
 
-// missing notes a row whose objects are gone, after a second look: both may have
-// changed since they were listed.
-func (c *comparison) missing(listed Upload, names []string) error {
-	u, err := c.s.store.UploadByID(c.ctx, listed.ID)
-	if errors.Is(err, ErrNotFound) || (err == nil && (u.State != listed.State || u.Folder != listed.Folder)) {
-		return nil
+func remember[T any](list []T, one T) []T {
+	if len(list) < maxFindings {
+		list = append(list, one)
 	}
+	return list
+}
+
+// note keeps an object that no row knows, if it is old enough.
+func (c *comparison) note(o bucket.Object) {
+	if c.s.now().Sub(o.Modified) < youngest {
+		c.report.Young++
+		return
+	}
+	c.unclaimed = remember(c.unclaimed, o.Key)
+}
+
+// mend repairs what was found, or only has a second look at it.
+func (c *comparison) mend(repair bool) error {
+	c.report.Unclaimed, c.report.Missing, c.report.Found = 0, 0, 0
+	var failures []error
+	try := func(what string, id any, err error) {
+		if err != nil {
+			c.report.Failed++
+			c.s.log.WarnContext(c.ctx, "not mended", "what", what, "id", id, "err", err)
+			if len(failures) < 10 {
+				failures = append(failures, fmt.Errorf("%s %v: %w", what, id, err))
+			}
+		}
+	}
+	for _, key := range c.unclaimed {
+		try("object", key, c.removeUnclaimed(key, repair))
+	}
+	for _, u := range c.missing {
+		try("upload", u.ID, c.lookAgain(u, repair))
+	}
+	for _, u := range c.found {
+		try("upload", u.ID, c.takeBack(u, repair))
+	}
+	return errors.Join(failures...)
+}
+
+// removeUnclaimed removes an object, unless it is a photo of the older backend's.
+func (c *comparison) removeUnclaimed(key string, repair bool) error {
+	older, err := c.s.store.HasLegacyKey(c.ctx, key)
 	if err != nil {
 		return err
 	}
-	gone, shownGone := 0, false
+	if older {
+		c.report.Foreign++
+		return nil
+	}
+	c.report.Unclaimed++
+	if !repair {
+		return nil
+	}
+	c.s.log.WarnContext(c.ctx, "object without a row removed", "object", key)
+	return c.s.bucket.Delete(c.ctx, key)
+}
+
+// present tells which objects of an upload are there, after a second look at the
+// row: ok is false when it has changed since it was listed.
+func (c *comparison) present(listed Upload, names []string) (there map[string]bool, ok bool, err error) {
+	u, err := c.s.store.UploadByID(c.ctx, listed.ID)
+	if errors.Is(err, ErrNotFound) || (err == nil && (u.State != listed.State || u.Folder != listed.Folder)) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	there = map[string]bool{}
 	for _, name := range names {
-		_, err := c.s.bucket.Head(c.ctx, u.Folder+name)
-		switch {
-		case errors.Is(err, bucket.ErrNotFound):
-			gone++
-			shownGone = shownGone || u.Folder+name == u.shown()
-		case err != nil:
-			return fmt.Errorf("look for an object of upload %d: %w", u.ID, err)
+		switch _, err := c.s.bucket.Head(c.ctx, u.Folder+name); {
+		case err == nil:
+			there[name] = true
+		case !errors.Is(err, bucket.ErrNotFound):
+			return nil, false, err
 		}
 	}
-	switch {
-	case gone == 0:
-		return nil
-	case shownGone:
-		c.report.Missing++
-		if !c.repair {
+	return there, true, nil
+}
+
+// lookAgain marks an upload whose object is not there, and makes thumbnails anew.
+func (c *comparison) lookAgain(u Upload, repair bool) error {
+	needed, _ := u.objects()
+	there, ok, err := c.present(u, needed)
+	if err != nil || !ok || len(there) == len(needed) {
+		return err
+	}
+	if u.State == Ready && there[path.Base(u.shown())] {
+		c.report.Redone++
+		if !repair {
 			return nil
 		}
-		c.s.log.ErrorContext(c.ctx, "stored file is gone", "upload", u.ID)
-		return c.s.fail(c.ctx, u, "The stored file is gone.")
+		return c.s.remake(c.ctx, u, u.shown())
 	}
-	c.report.Redone++
-	if !c.repair {
+	c.report.Missing++
+	if !repair {
 		return nil
 	}
-	c.s.log.WarnContext(c.ctx, "thumbnails are gone, made again", "upload", u.ID)
-	return c.s.remake(c.ctx, u, u.shown())
+	return c.s.lose(c.ctx, u)
+}
+
+// takeBack makes an upload what it was before its objects were missed.
+func (c *comparison) takeBack(u Upload, repair bool) error {
+	shown := path.Base(u.shown())
+	there, ok, err := c.present(u, []string{shown, originalName})
+	if err != nil || !ok || len(there) == 0 {
+		return err
+	}
+	c.report.Found++
+	if !repair {
+		return nil
+	}
+	return c.s.find(c.ctx, u, there[shown])
 }
 
 // claims goes through the rows in the order of their keys, beside the objects.
@@ -226,23 +350,23 @@ func (l *claims) at(key string) (*Upload, error) {
 				l.last = l.key(l.batch[n-1])
 			}
 			l.ended = len(l.batch) < claimsAtOnce
-			l.c.progress()
+			l.c.progress(l.c.report.Uploads)
 		}
 		if len(l.batch) == 0 {
 			return nil, nil //nolint:nilnil // no row is no error
 		}
 		u := l.batch[0]
-		if k := l.key(u); key != "" && k > key {
+		k := l.key(u)
+		if key != "" && k > key {
 			return nil, nil //nolint:nilnil // no row is no error
-		} else if l.batch = l.batch[1:]; k == key {
-			l.c.report.Uploads++
+		}
+		l.batch = l.batch[1:]
+		l.c.report.Uploads++
+		if k == key {
 			return &u, nil
 		}
-		l.c.report.Uploads++
-		if needed, _ := u.objects(); len(needed) > 0 {
-			if err := l.c.missing(u, needed); err != nil {
-				return nil, err
-			}
+		if !l.started {
+			l.c.row(u, nil)
 		}
 	}
 }

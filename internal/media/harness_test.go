@@ -181,7 +181,7 @@ func (w *world) file() media.Target  { return media.Target{Document: w.document}
 // start begins an upload of ana's.
 func (w *world) start(t media.Target, contentType string, size int) (media.Upload, bucket.Form) {
 	w.Helper()
-	u, form, _, err := w.Start(w.Context(), w.ana, t, media.File{Name: "front.jpg", ContentType: contentType, Size: int64(size)}, 0, true, nil)
+	u, form, _, err := w.Start(w.Context(), w.ana, media.Request{Target: t, File: media.File{Name: "front.jpg", ContentType: contentType, Size: int64(size)}}, nil)
 	w.must(err)
 	return u, form
 }
@@ -209,7 +209,7 @@ func (w *world) upload(t media.Target, contentType string, raw []byte) media.Upl
 func (w *world) ready(raw []byte) media.Upload {
 	w.Helper()
 	u := w.upload(w.photo(), "image/jpeg", raw)
-	w.must(w.Process(w.Context(), u.ID))
+	w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 	return w.row(u.ID)
 }
 
@@ -296,4 +296,17 @@ type deleting struct {
 func (d deleting) Put(ctx context.Context, key, contentType string, body []byte) error {
 	d.do()
 	return d.Bucket.Put(ctx, key, contentType, body)
+}
+
+// stubborn cannot remove one object.
+type stubborn struct {
+	media.Bucket
+	key string
+}
+
+func (s stubborn) Delete(ctx context.Context, key string) error {
+	if key == s.key {
+		return errors.New("access denied")
+	}
+	return s.Bucket.Delete(ctx, key)
 }

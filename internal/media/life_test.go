@@ -22,7 +22,7 @@ func TestPhoto_U5_U8(t *testing.T) {
 	each(t, func(w *world) {
 		raw := mediatest.FromPhone(640, 480)
 		u, form := w.start(w.photo(), "image/jpeg", len(raw))
-		if strings.Contains(form.Fields["key"], "front") || !strings.HasPrefix(form.Fields["key"], "rc/uploads/") {
+		if strings.Contains(form.Fields["key"], "front") || !strings.HasPrefix(form.Fields["key"], "rc/ridecopilot/uploads/") {
 			t.Errorf("key = %q, want one of the server's own", form.Fields["key"])
 		}
 		if life := form.Expires.Sub(u.CreatedAt); life > media.PermitLife {
@@ -37,7 +37,7 @@ func TestPhoto_U5_U8(t *testing.T) {
 		if links := w.PhotoLinks(w.Context(), done); links != (media.Links{}) {
 			t.Errorf("a photo in work has links: %+v", links)
 		}
-		w.must(w.Process(w.Context(), u.ID))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 		p, err := w.posts.Post(w.Context(), w.dan, w.post)
 		w.must(err)
 		if len(p.Photos) != 1 || p.Photos[0].State != media.Ready {
@@ -73,7 +73,7 @@ func TestPhoto_U5_U8(t *testing.T) {
 			t.Errorf("completed again: %s", again.State)
 		}
 		puts := w.bucket.calls["put"]
-		w.must(w.Process(w.Context(), u.ID))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 		if n := w.bucket.calls["put"]; n != puts {
 			t.Errorf("a second run has stored %d objects", n-puts)
 		}
@@ -91,7 +91,7 @@ func TestUploadAgain_U5(t *testing.T) {
 		_, err = w.Purge(w.Context())
 		w.must(err)
 		w.send(form, bytes.Repeat([]byte("x"), len(front)))
-		w.must(w.Process(w.Context(), u.ID))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 		m, err := jpeg.Decode(bytes.NewReader(w.fetch(w.PhotoLinks(w.Context(), w.row(u.ID)).Large)))
 		w.must(err)
 		if m.Bounds().Dx() != 640 {
@@ -136,6 +136,13 @@ func TestRefused_U6_U7(t *testing.T) {
 		if keys := w.keys(); len(keys) != 0 {
 			t.Errorf("left behind: %v", keys)
 		}
+		// They count until their permits lapse (promise Z8), and are gone then.
+		if n := w.count(`SELECT count(*) FROM upload WHERE state = 'dropped'`); n != 6 {
+			t.Errorf("%d rows count until their permits lapse, want 6", n)
+		}
+		w.advance(time.Hour)
+		_, err := w.DropUnfinished(w.Context())
+		w.must(err)
 		if n := w.count(`SELECT count(*) FROM upload`); n != 0 {
 			t.Errorf("%d rows are left", n)
 		}
@@ -147,7 +154,7 @@ func TestRefused_U6_U7(t *testing.T) {
 func TestFailed(t *testing.T) {
 	each(t, func(w *world) {
 		u := w.upload(w.photo(), "image/jpeg", front[:len(front)/2])
-		w.must(w.Process(w.Context(), u.ID))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 		if u = w.row(u.ID); u.State != media.Failed || u.Problem == "" {
 			t.Errorf("%s, %q, want failed with the reason", u.State, u.Problem)
 		}
@@ -166,16 +173,7 @@ func TestFailed(t *testing.T) {
 			t.Errorf("left behind: %v", keys)
 		}
 		w.must(w.Delete(w.Context(), w.ana, w.photo(), u.ID))
-		// A job that has failed for good says so, too.
-		u = w.upload(w.photo(), "image/jpeg", front)
-		w.must(w.GiveUp(w.Context(), u.ID))
-		w.must(w.GiveUp(w.Context(), u.ID))
-		if u = w.row(u.ID); u.State != media.Failed {
-			t.Errorf("given up: %s", u.State)
-		}
-		w.must(w.Process(w.Context(), u.ID))
-		w.must(w.GiveUp(w.Context(), 1<<40))
-		w.must(w.Process(w.Context(), 1<<40))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID, Folder: u.Folder})) // gone
 	})
 }
 
@@ -184,11 +182,11 @@ func TestFailed(t *testing.T) {
 func TestStrangers_Z1_Z2_Z7(t *testing.T) {
 	each(t, func(w *world) {
 		file := media.File{Name: "x.jpg", ContentType: "image/jpeg", Size: 10}
-		_, _, _, err := w.Start(w.Context(), w.dan, w.photo(), file, 0, true, nil)
+		_, _, _, err := w.Start(w.Context(), w.dan, media.Request{Target: w.photo(), File: file}, nil)
 		w.refused(err, fault.Forbidden)
-		_, _, _, err = w.Start(w.Context(), w.dan, w.file(), file, 0, true, nil)
+		_, _, _, err = w.Start(w.Context(), w.dan, media.Request{Target: w.file(), File: file}, nil)
 		w.refused(err, fault.NotFound)
-		_, _, _, err = w.Start(w.Context(), w.ana, media.Target{Post: 1 << 40}, file, 0, true, nil)
+		_, _, _, err = w.Start(w.Context(), w.ana, media.Request{Target: media.Target{Post: 1 << 40}, File: file}, nil)
 		w.refused(err, fault.NotFound)
 
 		u, form := w.start(w.photo(), "image/jpeg", len(front))
@@ -234,7 +232,7 @@ func TestStart_Rules_U1(t *testing.T) {
 			{"a path alone", media.File{Name: "../../", ContentType: "image/jpeg", Size: 1}, "file_name"},
 			{"long name", media.File{Name: strings.Repeat("ș", 256), ContentType: "image/jpeg", Size: 1}, "file_name"},
 		} {
-			u, _, _, err := w.Start(w.Context(), w.ana, w.photo(), tt.file, 0, true, nil)
+			u, _, _, err := w.Start(w.Context(), w.ana, media.Request{Target: w.photo(), File: tt.file}, nil)
 			if tt.bad == "" {
 				w.must(err)
 				w.must(w.Delete(w.Context(), w.ana, w.photo(), u.ID))
@@ -244,7 +242,7 @@ func TestStart_Rules_U1(t *testing.T) {
 				t.Errorf("%s: %v, want %s named", tt.name, err, tt.bad)
 			}
 		}
-		u, _, _, err := w.Start(w.Context(), w.ana, w.photo(), media.File{Name: "C:\\Poze\\..\\față\r\n\x00\u202e.jpg", ContentType: "image/jpeg", Size: 1}, 0, true, nil)
+		u, _, _, err := w.Start(w.Context(), w.ana, media.Request{Target: w.photo(), File: media.File{Name: "C:\\Poze\\..\\față\r\n\x00\u202e.jpg", ContentType: "image/jpeg", Size: 1}}, nil)
 		w.must(err)
 		if u.FileName != "față.jpg" {
 			t.Errorf("name = %q, want it clean", u.FileName)
@@ -256,7 +254,7 @@ func TestStart_Rules_U1(t *testing.T) {
 func TestLimits_Z8(t *testing.T) {
 	each(t, func(w *world) {
 		start := func(to media.Target, size int64) error {
-			_, _, _, err := w.Start(w.Context(), w.ana, to, media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: size}, 0, true, nil)
+			_, _, _, err := w.Start(w.Context(), w.ana, media.Request{Target: to, File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: size}}, nil)
 			return err
 		}
 		// 20 photos of a post, also when all are begun at once.
@@ -294,7 +292,7 @@ func TestLimits_Z8(t *testing.T) {
 		}
 		// An operator is not held by what one driver may have.
 		by := account.Actor{ID: w.ana.ID, Source: account.SourceAdmin, Manages: true}
-		_, _, _, err := w.Start(w.Context(), by, second, media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: 1}, 0, true, nil)
+		_, _, _, err := w.Start(w.Context(), by, media.Request{Target: second, File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: 1}}, nil)
 		w.must(err)
 	})
 }
@@ -309,7 +307,7 @@ func (w *world) exec(query string, args ...any) {
 // An upload whose size was not announced is counted when it is known.
 func TestQuota_SizeUnknown(t *testing.T) {
 	each(t, func(w *world) {
-		u, form, _, err := w.Start(w.Context(), w.ana, w.photo(), media.File{Name: "a.jpg", ContentType: "image/jpeg"}, 0, false, nil)
+		u, form, _, err := w.Start(w.Context(), w.ana, media.Request{Target: w.photo(), File: media.File{Name: "a.jpg", ContentType: "image/jpeg"}, Unsized: true}, nil)
 		w.must(err)
 		w.send(form, front)
 		w.start(w.photo(), "image/jpeg", 10)
@@ -349,7 +347,7 @@ func TestOrder(t *testing.T) {
 			t.Errorf("order = %v, want %v", got, want)
 		}
 		// The new one takes the place of the one that it replaces, when it is ready.
-		u, form, _, err := w.Start(w.Context(), w.ana, w.photo(), media.File{Name: "n.jpg", ContentType: "image/jpeg", Size: int64(len(side))}, c.ID, true, nil)
+		u, form, _, err := w.Start(w.Context(), w.ana, media.Request{Target: w.photo(), File: media.File{Name: "n.jpg", ContentType: "image/jpeg", Size: int64(len(side))}, Replaces: c.ID}, nil)
 		w.must(err)
 		w.send(form, side)
 		_, err = w.Complete(w.Context(), w.ana, w.photo(), u.ID)
@@ -357,11 +355,11 @@ func TestOrder(t *testing.T) {
 		if got := order(); !equal(got, []int64{c.ID, a.ID, b.ID, u.ID}) {
 			t.Errorf("order while it is processed = %v", got)
 		}
-		w.must(w.Process(w.Context(), u.ID))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 		if got := order(); !equal(got, []int64{u.ID, a.ID, b.ID}) {
 			t.Errorf("order = %v, want the new one in the place of %d", got, c.ID)
 		}
-		_, _, _, err = w.Start(w.Context(), w.ana, w.photo(), media.File{Name: "n.jpg", ContentType: "image/jpeg", Size: 1}, c.ID, true, nil)
+		_, _, _, err = w.Start(w.Context(), w.ana, media.Request{Target: w.photo(), File: media.File{Name: "n.jpg", ContentType: "image/jpeg", Size: 1}, Replaces: c.ID}, nil)
 		w.refused(err, fault.Invalid)
 	})
 }
@@ -413,21 +411,21 @@ func TestStart_Once(t *testing.T) {
 		by := w.ana
 		by.Once = account.Once{Key: "k", Route: "POST /photos/", RequestHash: "a"}
 		file := media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(front))}
-		u, _, repeated, err := w.Start(w.Context(), by, w.photo(), file, 0, true, nil)
+		u, _, repeated, err := w.Start(w.Context(), by, media.Request{Target: w.photo(), File: file}, nil)
 		w.must(err)
-		again, form, repeatedAgain, err := w.Start(w.Context(), by, w.photo(), file, 0, true, nil)
+		again, form, repeatedAgain, err := w.Start(w.Context(), by, media.Request{Target: w.photo(), File: file}, nil)
 		w.must(err)
 		if again.ID != u.ID || repeated || !repeatedAgain {
 			t.Errorf("%d, %v, then %d, %v", u.ID, repeated, again.ID, repeatedAgain)
 		}
 		w.send(form, front)
 		by.Once.RequestHash = "b"
-		_, _, _, err = w.Start(w.Context(), by, w.photo(), file, 0, true, nil)
+		_, _, _, err = w.Start(w.Context(), by, media.Request{Target: w.photo(), File: file}, nil)
 		w.refused(err, fault.Mismatch)
 		by.Once.RequestHash = "a"
 		_, err = w.Complete(w.Context(), by, w.photo(), u.ID)
 		w.must(err)
-		_, _, _, err = w.Start(w.Context(), by, w.photo(), file, 0, true, nil)
+		_, _, _, err = w.Start(w.Context(), by, media.Request{Target: w.photo(), File: file}, nil)
 		w.refused(err, fault.Conflict)
 	})
 }
@@ -487,11 +485,11 @@ func TestComplete_Storage(t *testing.T) {
 		w.must(err)
 		// The copies of the tries that failed go within the hour.
 		w.bucket.fail("put", errors.New("down"), nil)
-		if err := w.Process(w.Context(), u.ID); err == nil {
+		if err := w.Process(w.Context(), media.Process{UploadID: u.ID}); err == nil {
 			t.Error("no error while the storage is down")
 		}
 		w.bucket.fail("put", nil, nil)
-		w.must(w.Process(w.Context(), u.ID))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 		w.purge()
 		if got := w.names(); got != "large.jpg medium.jpg small.jpg" {
 			t.Errorf("objects = %s", got)

@@ -4,11 +4,12 @@
 // package gives the permit, looks at what has come, and makes what is shown.
 //
 // The life of an upload: started (a permit is out), processing (inspected, and
-// copied to where no client may write), ready (shown) or failed (with the
+// copied to where no client may write), ready (shown), failed or lost (with the
 // reason), and gone, with every object of it.
 package media
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ const (
 	Processing State = "processing"
 	Ready      State = "ready"
 	Failed     State = "failed"
+	Lost       State = "lost"    // its objects were missed by the comparison: ready again when they are back
+	Dropped    State = "dropped" // deleted before it was completed; counts until its permit lapses
 )
 
 // Target is the thing that an upload is for: a car post or a document.
@@ -69,17 +72,16 @@ const (
 	fileName     = "file" // of a document, as it was inspected
 )
 
-// objects are the names of what must be there, and of what may be.
+// objects are the names of what must be in the folder, and of what may be there
+// besides for a while.
 func (u Upload) objects() (needed, allowed []string) {
 	switch {
-	case u.State == Ready && u.Document != 0:
-		return []string{fileName}, nil
-	case u.State == Ready:
-		return []string{largeName, mediumName, smallName}, []string{originalName}
 	case u.State == Processing:
-		return nil, []string{originalName, largeName, mediumName, smallName}
+		return []string{originalName}, []string{largeName, mediumName, smallName}
+	case u.Document != 0:
+		return []string{fileName}, nil
 	}
-	return nil, nil
+	return []string{largeName, mediumName, smallName}, nil
 }
 
 // Permitted is when the permit of the upload ends.
@@ -124,15 +126,21 @@ func AccountPurges(prefix string, account int64, now time.Time) []Purge {
 	return list
 }
 
+// own begins all keys that are made here, whatever else is in the bucket: nobody
+// else's are below it (promise D14).
+const own = "ridecopilot/"
+
 // UploadsPrefix is where the keys of what clients upload begin.
-func UploadsPrefix(prefix string) string { return prefix + "uploads/" }
+func UploadsPrefix(prefix string) string { return prefix + own + "uploads/" }
 
 // KeptPrefix is where the keys of what the server keeps of them begin.
-func KeptPrefix(prefix string) string { return prefix + "media/" }
+func KeptPrefix(prefix string) string { return prefix + own + "media/" }
 
-// Process is the job that re-encodes a photo.
+// Process is the job that re-encodes a photo. Folder is the photo's own, so that
+// a run that was cut off while the photo was deleted leaves nothing behind.
 type Process struct {
-	UploadID int64 `json:"upload_id"`
+	UploadID int64  `json:"upload_id"`
+	Folder   string `json:"folder"`
 }
 
 // Kind names the job.
@@ -173,11 +181,14 @@ var (
 // Sentinels that callers tell apart.
 var (
 	ErrNotFound     = fault.New(fault.NotFound, "There is no such upload.")
+	ErrPermitOver   = fault.New(fault.Conflict, "The permit of this upload has lapsed. Begin a new one.")
+	ErrComplete     = fault.New(fault.Conflict, "This upload is complete already.")
+	ErrBusy         = fault.Busy(fault.Unavailable, "Too many files are being looked at. Try again shortly.", time.Second)
 	ErrNotUploaded  = fault.New(fault.Conflict, "Nothing has been uploaded yet: send the file to the storage first.")
 	ErrReplacedAway = fault.New(fault.Conflict, "The file was uploaded again while it was being looked at. Complete it once more.")
-	ErrTooMany      = fault.New(fault.Conflict, "This car post has 20 photos, which is the limit. Delete one first.")
-	ErrUnfinished   = fault.New(fault.Conflict, "You have 20 unfinished uploads, which is the limit. Complete or delete some first.")
-	ErrQuota        = fault.New(fault.Conflict, "Your photos and files would take more than 2 GB, which is the limit. Delete some first.")
+	ErrTooMany      = fault.New(fault.Conflict, fmt.Sprintf("This car post has %d photos, unfinished ones among them, which is the limit. Delete one first.", MaxPhotos))
+	ErrUnfinished   = fault.New(fault.Conflict, fmt.Sprintf("You have %d unfinished uploads, which is the limit. Complete some, or delete them and wait for %d minutes.", MaxUnfinished, PermitLife/time.Minute))
+	ErrQuota        = fault.New(fault.Conflict, fmt.Sprintf("Your photos and files would take more than %d GB, which is the limit. Delete some first.", MaxBytes>>30))
 	ErrNoReplaced   = fault.InvalidField("replaces", "does_not_exist", "This car post has no such photo.")
 	ErrFull         = fault.New(fault.Full, "There is no room for more files.")
 	ErrUnavailable  = fault.Busy(fault.Unavailable, "The storage of files does not answer. Try again shortly.", 5*time.Second)
@@ -210,7 +221,7 @@ func (f File) validate(types []string, sized bool, bad *fault.Fields) {
 	case f.Size < 0 || (sized && f.Size == 0):
 		bad.Add("size", "min_value", "Ensure this value is greater than or equal to 1.")
 	case f.Size > MaxSize:
-		bad.Add("size", "max_value", "Ensure this value is less than or equal to 10485760 (10 MB).")
+		bad.Add("size", "max_value", fmt.Sprintf("Ensure this value is less than or equal to %d (%d MB).", MaxSize, MaxSize>>20))
 	}
 }
 
@@ -219,7 +230,7 @@ func (f File) validate(types []string, sized bool, bad *fault.Fields) {
 func Shown(photos []Upload, own bool) []Upload {
 	var shown []Upload
 	for _, p := range photos {
-		if p.State == Ready || (own && p.State != Started) {
+		if p.State == Ready || (own && p.State != Started && p.State != Dropped) {
 			shown = append(shown, p)
 		}
 	}

@@ -18,23 +18,30 @@ const decodeTime = 30 * time.Second
 // Process re-encodes a photo: what others see is upright, has two thumbnails
 // and nothing of the file that it came in, such as the place where it was taken
 // (promise U8). Doing it twice changes nothing. A photo that cannot be read ends
-// as failed, with the reason; an error is the storage's or the database's, and
+// as failed, with the reason; any error is the storage's or the database's, and
 // worth another try.
-func (s *Service) Process(ctx context.Context, id int64) error {
-	u, err := s.store.UploadByID(ctx, id)
+func (s *Service) Process(ctx context.Context, job Process) error {
+	u, err := s.store.UploadByID(ctx, job.UploadID)
 	if errors.Is(err, ErrNotFound) {
-		return nil // deleted meanwhile
-	}
-	if err != nil {
-		return err
+		// Deleted meanwhile, perhaps while an earlier run was making something.
+		return s.removeFolder(ctx, job.Folder)
 	}
 	switch {
+	case err != nil:
+		return err
 	case u.State == Processing:
 		return s.remake(ctx, u, u.Folder+originalName)
 	case u.State == Ready && u.Post != 0 && u.Folder == "": // from the older backend
 		return s.remake(ctx, u, u.LegacyKey)
 	}
 	return nil
+}
+
+func (s *Service) removeFolder(ctx context.Context, folder string) error {
+	if folder == "" {
+		return nil
+	}
+	return s.store.HoldPurge(ctx, []Purge{{Key: folder, Whole: true, Due: s.now()}})
 }
 
 // remake makes what is shown of a photo out of an object.
@@ -44,7 +51,11 @@ func (s *Service) remake(ctx context.Context, u Upload, source string) error {
 		return s.fail(ctx, u, wrong.Message)
 	}
 	if errors.Is(err, bucket.ErrNotFound) {
-		return s.fail(ctx, u, "The stored file is gone.")
+		if u.Folder == "" { // nothing of it is ours to mark: it stays as it came
+			s.log.WarnContext(ctx, "photo of the older backend is missing", "upload", u.ID)
+			return nil
+		}
+		return s.lose(ctx, u)
 	}
 	if err != nil {
 		return fmt.Errorf("process photo %d: %w", u.ID, err)
@@ -88,11 +99,13 @@ func (s *Service) show(ctx context.Context, u Upload, source string, made pictur
 			return fmt.Errorf("store photo %d: %w", u.ID, err)
 		}
 	}
+	read := u
 	_, err := s.store.UpdateUpload(ctx, account.System(account.SourceJob), u.ID, func(u *Upload, fx *Effects) error {
 		now := s.now()
-		if (u.State != Processing && u.State != Ready) || (u.Folder != "" && u.Folder != folder) {
-			// Another run was quicker, or gave it up: what was made here goes.
-			fx.Purge = []Purge{{Key: folder, Whole: true, Due: now}}
+		if u.State != read.State || u.Folder != read.Folder { // another run was quicker
+			if folder != u.Folder {
+				fx.Purge = []Purge{{Key: folder, Whole: true, Due: now}}
+			}
 			return nil
 		}
 		fx.Keep = folder
@@ -105,35 +118,53 @@ func (s *Service) show(ctx context.Context, u Upload, source string, made pictur
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) { // deleted meanwhile
-		return s.store.HoldPurge(ctx, []Purge{{Key: folder, Whole: true, Due: s.now()}})
+		return s.removeFolder(ctx, folder)
 	}
 	return err
 }
 
-// fail ends a photo that cannot be shown; its owner reads why.
-func (s *Service) fail(ctx context.Context, u Upload, why string) error {
-	_, err := s.store.UpdateUpload(ctx, account.System(account.SourceJob), u.ID, func(u *Upload, fx *Effects) error {
-		now := s.now()
+// fail ends a photo that cannot be shown, as it was read; its owner learns why,
+// and its objects go.
+func (s *Service) fail(ctx context.Context, read Upload, why string) error {
+	return s.end(ctx, read, func(u *Upload, fx *Effects) {
 		if u.Folder != "" {
-			fx.Purge = []Purge{{Key: u.Folder, Whole: true, Due: now}}
+			fx.Purge = []Purge{{Key: u.Folder, Whole: true, Due: s.now()}}
 		}
-		u.State, u.Folder, u.Problem, u.UpdatedAt = Failed, "", why, now
+		u.State, u.Folder, u.Problem, u.Size = Failed, "", why, 0
+	})
+}
+
+// lose notes that the objects of an upload are missing. Nothing is removed: when
+// they are there again, so is the upload.
+func (s *Service) lose(ctx context.Context, read Upload) error {
+	s.log.ErrorContext(ctx, "stored file is missing", "upload", read.ID)
+	return s.end(ctx, read, func(u *Upload, _ *Effects) {
+		u.State, u.Problem = Lost, "The stored file is missing."
+	})
+}
+
+// find takes it back: to be shown, or to be re-encoded first.
+func (s *Service) find(ctx context.Context, read Upload, shown bool) error {
+	s.log.InfoContext(ctx, "stored file is there again", "upload", read.ID)
+	return s.end(ctx, read, func(u *Upload, fx *Effects) {
+		u.State, u.Problem = Ready, ""
+		if !shown {
+			u.State, fx.Process = Processing, true
+		}
+	})
+}
+
+// end changes an upload that is still as it was read.
+func (s *Service) end(ctx context.Context, read Upload, change func(*Upload, *Effects)) error {
+	_, err := s.store.UpdateUpload(ctx, account.System(account.SourceJob), read.ID, func(u *Upload, fx *Effects) error {
+		if u.State == read.State && u.Folder == read.Folder {
+			change(u, fx)
+			u.UpdatedAt = s.now()
+		}
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	return err
-}
-
-// GiveUp ends a photo whose job has failed for good.
-func (s *Service) GiveUp(ctx context.Context, id int64) error {
-	u, err := s.store.UploadByID(ctx, id)
-	if err != nil || u.State != Processing {
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		return err
-	}
-	return s.fail(ctx, u, "The photo could not be processed. Delete it and try again.")
 }

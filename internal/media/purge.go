@@ -74,9 +74,20 @@ const dropBatch = 500
 func (s *Service) DropUnfinished(ctx context.Context) (int, error) {
 	total := 0
 	for {
-		n, err := s.store.DropUploads(ctx, s.now().Add(-UnfinishedFor), dropBatch)
+		now := s.now()
+		n, err := s.store.DropUploads(ctx, now.Add(-UnfinishedFor), now.Add(-SweepAfter), dropBatch)
 		if total += n; err != nil || n < dropBatch {
 			return total, err
 		}
 	}
+}
+
+// inWorkFor is after how long the job of a photo is taken for lost.
+const inWorkFor = 6 * time.Hour
+
+// Requeue enqueues the job of photos anew that have been in work for too long:
+// their job was lost, as with a server that died at its last try.
+func (s *Service) Requeue(ctx context.Context) (int, error) {
+	now := s.now()
+	return s.store.RequeuePhotos(ctx, now.Add(-inWorkFor), now, dropBatch)
 }

@@ -19,12 +19,12 @@ var errDown = errors.New("the storage is down")
 func TestRemoval_D12_D13(t *testing.T) {
 	each(t, func(w *world) {
 		kept := media.Target{Post: w.newPost(w.dan)}
-		u, form, _, err := w.Start(w.Context(), w.dan, kept, media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(front))}, 0, true, nil)
+		u, form, _, err := w.Start(w.Context(), w.dan, media.Request{Target: kept, File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(front))}}, nil)
 		w.must(err)
 		w.send(form, front)
 		_, err = w.Complete(w.Context(), w.dan, kept, u.ID)
 		w.must(err)
-		w.must(w.Process(w.Context(), u.ID))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 		w.purge()
 		others := w.keys()
 		if len(others) != 3 {
@@ -99,7 +99,7 @@ func TestRemoval_D12_D13(t *testing.T) {
 			if n := w.count(`SELECT count(*) FROM purge`); n != 0 {
 				t.Errorf("%s: %d removals are left", tt.name, n)
 			}
-			if n := w.count(`SELECT count(*) FROM upload`); n != 1 {
+			if n := w.count(`SELECT count(*) FROM upload WHERE state <> 'dropped'`); n != 1 {
 				t.Errorf("%s: %d uploads are left, want 1", tt.name, n)
 			}
 		}
@@ -140,7 +140,7 @@ func TestDeletedInWork(t *testing.T) {
 				w.must(err)
 			}
 		}}
-		w.must(w.Process(w.Context(), u.ID))
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
 		w.bucket.Bucket = inner
 		if !once || len(w.keys()) == 0 {
 			t.Fatal("the photo was not deleted in work")
@@ -192,7 +192,7 @@ func TestCheck_D14(t *testing.T) {
 		w.purge()
 		check := func(repair bool) media.Report {
 			var last, of int
-			r, err := w.Check(w.Context(), repair, func(done, total int) { last, of = done, total })
+			r, err := w.Check(w.Context(), media.CheckOptions{Repair: repair, Progress: func(done, total int) { last, of = done, total }})
 			w.must(err)
 			if last != of || of < 3 {
 				t.Errorf("progress ended at %d of %d", last, of)
@@ -206,7 +206,7 @@ func TestCheck_D14(t *testing.T) {
 
 		put := func(key string) { w.must(w.bucket.Bucket.Put(w.Context(), key, "image/jpeg", front)) }
 		alien := []string{"older/backend/photo.jpg", "rc/other.jpg", "rc/mediax/9/a.jpg"}
-		lost := []string{"rc/media/0/a/large.jpg", photos[0].Folder + "original", photos[0].Folder + "zz.jpg", "rc/media/999999999999/b/file", "rc/uploads/1/nobody", "rc/uploads/99999999999/x"}
+		lost := []string{"rc/ridecopilot/media/0/a/large.jpg", photos[0].Folder + "original", photos[0].Folder + "zz.jpg", "rc/ridecopilot/media/999999999999/b/file", "rc/ridecopilot/uploads/1/nobody", "rc/ridecopilot/uploads/99999999999/x"}
 		for _, key := range slices.Concat(alien, lost) {
 			put(key)
 		}
@@ -242,7 +242,7 @@ func TestCheck_D14(t *testing.T) {
 				t.Errorf("%s is still there", key)
 			}
 		}
-		for i, want := range []media.State{media.Ready, media.Failed, media.Ready, media.Failed} {
+		for i, want := range []media.State{media.Ready, media.Lost, media.Ready, media.Lost} {
 			if got := w.row(photos[i].ID); got.State != want {
 				t.Errorf("photo %d is %s, want %s", i, got.State, want)
 			}
@@ -254,12 +254,24 @@ func TestCheck_D14(t *testing.T) {
 		}
 		d, err := w.docs.Document(w.Context(), w.ana, w.document)
 		w.must(err)
-		if d.File != nil {
-			t.Errorf("the file that is gone is still shown: %+v", d.File)
+		if d.File == nil || d.File.State != media.Lost || d.File.Problem == "" {
+			t.Errorf("the owner does not learn that the file is missing: %+v", d.File)
 		}
 		w.advance(49 * time.Hour)
 		if r := check(true); !r.Clean() {
 			t.Errorf("after the repair: %+v", r)
+		}
+		// No loss is final: what is there again is shown again.
+		put(photos[1].Folder + "large.jpg")
+		put(file.Folder + "file")
+		if r := check(true); r.Found != 2 {
+			t.Errorf("after they are back: %+v", r)
+		}
+		if got := w.row(photos[1].ID); got.State != media.Ready || got.Problem != "" {
+			t.Errorf("a photo that is back is %s", got.State)
+		}
+		if got := w.row(file.ID); got.State != media.Ready {
+			t.Errorf("a file that is back is %s", got.State)
 		}
 	})
 }
@@ -278,7 +290,7 @@ func TestCheck_Liar(t *testing.T) {
 			t.Fatal("the storage has not lied")
 		}
 		w.advance(49 * time.Hour)
-		r, err := w.Check(w.Context(), true, nil)
+		r, err := w.Check(w.Context(), media.CheckOptions{Repair: true})
 		w.must(err)
 		if keys := w.keys(); r.Unclaimed < 3 || len(keys) != 0 {
 			t.Errorf("%+v, left: %v", r, keys)
@@ -295,7 +307,7 @@ func TestAccountPurges(t *testing.T) {
 		}
 		got = append(got, p.Key)
 	}
-	if want := "rc/uploads/7/ rc/media/7/ rc/uploads/7/ rc/media/7/"; strings.Join(got, " ") != want {
+	if want := "rc/ridecopilot/uploads/7/ rc/ridecopilot/media/7/ rc/ridecopilot/uploads/7/ rc/ridecopilot/media/7/"; strings.Join(got, " ") != want {
 		t.Errorf("%v, want %s", got, want)
 	}
 }

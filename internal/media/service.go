@@ -1,7 +1,6 @@
 package media
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -38,6 +37,14 @@ type Store interface {
 	Upload(ctx context.Context, owner int64, t Target, id int64) (Upload, error)
 	// UploadByID reads any upload: for jobs.
 	UploadByID(ctx context.Context, id int64) (Upload, error)
+	// StartedUploads are the photos of a post that were started and not completed.
+	StartedUploads(ctx context.Context, owner, post int64) ([]Upload, error)
+	// BeginCompletion takes a started upload for one request alone until a moment
+	// (else ErrBusy), and records the removal of what that request will make: it
+	// stands unless the upload is taken in.
+	BeginCompletion(ctx context.Context, id int64, now, until time.Time, hold Purge) error
+	// EndCompletion lets the upload go again, and has what was made removed now.
+	EndCompletion(ctx context.Context, id int64, now time.Time, folder string) error
 	// UpdateUpload loads, changes and saves an upload.
 	UpdateUpload(ctx context.Context, by account.Actor, id int64, change func(*Upload, *Effects) error) (Upload, error)
 	// DeleteUpload removes an upload and records the removal of its objects.
@@ -53,13 +60,20 @@ type Store interface {
 	// SettlePurges forgets the removals that are done and puts off the others.
 	SettlePurges(ctx context.Context, done []int64, again []Purge) error
 	// DropUploads removes uploads that were started before a moment and never
-	// completed, and those whose thing is gone, up to limit of them.
-	DropUploads(ctx context.Context, startedBefore time.Time, limit int) (int, error)
+	// completed, those that were dropped before another, and those whose thing is
+	// gone: up to limit of each.
+	DropUploads(ctx context.Context, startedBefore, droppedBefore time.Time, limit int) (int, error)
+	// RequeuePhotos enqueues the job again of photos that have been in work since
+	// before a moment.
+	RequeuePhotos(ctx context.Context, since, now time.Time, limit int) (int, error)
 	// KeptUploads are uploads with objects, in the order of the keys, after a
 	// key: of those with a folder, or of those that are only started.
 	KeptUploads(ctx context.Context, started bool, after string, limit int) ([]Upload, error)
 	// CountUploads is how many KeptUploads there are in all.
 	CountUploads(ctx context.Context) (int, error)
+	// HasLegacyKey tells whether an upload's object lies under a key that came
+	// with the older backend's data.
+	HasLegacyKey(ctx context.Context, key string) (bool, error)
 }
 
 // Form is the permit to upload, as the storage takes it.
@@ -93,7 +107,7 @@ type Options struct {
 	Prefix    string // of the keys that are made; empty, or ending in a slash
 	Log       *slog.Logger
 	Now       func() time.Time
-	Memory    int64 // bytes that decoding may take in all; 0 is 512 MiB
+	Memory    int64 // bytes that decoding may take in jobs, and half as many in requests; 0 is 512 MiB
 }
 
 // Service is what people and jobs can do with uploads.
@@ -105,11 +119,14 @@ type Service struct {
 	prefix    string
 	log       *slog.Logger
 	now       func() time.Time
-	lane      *picture.Lane
+	lane      *picture.Lane // of the jobs
+	checks    *picture.Lane // of the requests, so that neither waits for the other
+	turnstile turnstile
 	links     links
 }
 
-// picturesAtOnce is how many pictures are decoded at a time.
+// picturesAtOnce is how many pictures the jobs decode at a time, and so do the
+// requests.
 const picturesAtOnce = 2
 
 // NewService returns a Service.
@@ -125,7 +142,7 @@ func NewService(o Options) *Service {
 	}
 	return &Service{
 		store: o.Store, bucket: o.Bucket, posts: o.Posts, documents: o.Documents, prefix: o.Prefix, log: o.Log,
-		now: func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }, lane: picture.NewLane(o.Memory, picturesAtOnce),
+		now: func() time.Time { return o.Now().UTC().Truncate(time.Microsecond) }, lane: picture.NewLane(o.Memory, picturesAtOnce), checks: picture.NewLane(o.Memory/2, picturesAtOnce),
 	}
 }
 
@@ -137,34 +154,43 @@ func (s *Service) gate(ctx context.Context, by account.Actor, t Target) (owner i
 	return s.posts.MayAttach(ctx, by, t.Post)
 }
 
+// Request is what somebody asks for who begins an upload.
+type Request struct {
+	Target
+	File
+	Replaces int64 // the photo whose place it takes
+	Unsized  bool  // the client cannot say the size: the older one
+}
+
 // Start begins an upload and gives the permit for it. bad is what the caller
-// already knows to be wrong; sized asks for the exact size. A repetition under
-// the same idempotency key gives the upload made the first time, and a permit
-// until the same moment.
-func (s *Service) Start(ctx context.Context, by account.Actor, t Target, f File, replaces int64, sized bool, bad fault.Fields) (u Upload, form Form, repeated bool, err error) {
-	owner, err := s.gate(ctx, by, t)
+// already knows to be wrong. A repetition under the same idempotency key gives
+// the upload made the first time, and a permit until the same moment.
+func (s *Service) Start(ctx context.Context, by account.Actor, r Request, bad fault.Fields) (u Upload, form Form, repeated bool, err error) {
+	owner, err := s.gate(ctx, by, r.Target)
 	if err != nil {
 		return Upload{}, Form{}, false, err
 	}
-	f.tidy()
+	r.tidy()
 	types := PhotoTypes
-	if t.Document != 0 {
+	if r.Document != 0 {
 		types = FileTypes
 	}
-	f.validate(types, sized, &bad)
+	r.validate(types, !r.Unsized, &bad)
 	if err := bad.Err(); err != nil {
 		return Upload{}, Form{}, false, err
 	}
 	now := s.now()
 	u, repeated, err = s.store.CreateUpload(ctx, by, Upload{
-		Target: t, OwnerID: owner, State: Started, ReplacesID: replaces, UploadKey: s.newKey(UploadsPrefix(s.prefix), owner),
-		FileName: f.Name, ContentType: f.ContentType, Size: f.Size, CreatedAt: now, UpdatedAt: now,
+		Target: r.Target, OwnerID: owner, State: Started, ReplacesID: r.Replaces, UploadKey: s.newKey(UploadsPrefix(s.prefix), owner),
+		FileName: r.Name, ContentType: r.ContentType, Size: r.Size, CreatedAt: now, UpdatedAt: now,
 	}, by.Manages)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Upload{}, Form{}, false, err
-	}
-	if u.State != Started {
-		return Upload{}, Form{}, false, fault.New(fault.Conflict, "This upload is complete already.")
+	case u.State != Started:
+		return Upload{}, Form{}, false, ErrComplete
+	case !now.Before(u.Permitted()): // a late repetition
+		return Upload{}, Form{}, false, ErrPermitOver
 	}
 	permit := bucket.Upload{Key: u.UploadKey, ContentType: u.ContentType, MinSize: u.Size, MaxSize: u.Size, Expires: u.Permitted()}
 	if u.Size == 0 {
@@ -187,126 +213,12 @@ func (s *Service) explain(err error, what string) error {
 		return nil
 	case errors.Is(err, bucket.ErrFull):
 		return fmt.Errorf("%s: %w: %w", what, ErrFull, err)
+	case errors.Is(err, picture.ErrBusy):
+		return fmt.Errorf("%s: %w: %w", what, ErrBusy, err)
 	case fault.As(err) != nil || errors.Is(err, context.Canceled):
 		return err
 	}
 	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
-}
-
-// Complete looks at what was uploaded and takes it in: a photo goes on to be
-// re-encoded, the file of a document is ready. Doing it twice changes nothing.
-// An upload that is not what it was said to be is removed, and the error says
-// what is wrong with it.
-func (s *Service) Complete(ctx context.Context, by account.Actor, t Target, id int64) (Upload, error) {
-	owner, err := s.gate(ctx, by, t)
-	if err != nil {
-		return Upload{}, err
-	}
-	u, err := s.store.Upload(ctx, owner, t, id)
-	if err != nil || u.State != Started {
-		return u, err
-	}
-	found, err := s.bucket.Head(ctx, u.UploadKey)
-	if errors.Is(err, bucket.ErrNotFound) {
-		return Upload{}, ErrNotUploaded
-	}
-	if err != nil {
-		return Upload{}, s.explain(err, "look for the upload")
-	}
-	info, err := s.inspect(ctx, u, found)
-	if wrong, ok := errors.AsType[*picture.Error](err); ok {
-		if err := s.store.DeleteUpload(ctx, by, owner, t, id); err != nil && !errors.Is(err, fault.NotFound) {
-			return Upload{}, err
-		}
-		return Upload{}, fault.InvalidField("file", wrong.Code, wrong.Message)
-	}
-	if err != nil {
-		return Upload{}, s.explain(err, "inspect the upload")
-	}
-	return s.takeIn(ctx, by, u, found, info)
-}
-
-// inspect tells whether the stored bytes are what the upload was said to be.
-func (s *Service) inspect(ctx context.Context, u Upload, found bucket.Object) (picture.Info, error) {
-	if found.Size == 0 || found.Size > MaxSize || (u.Size > 0 && found.Size != u.Size) {
-		return picture.Info{}, &picture.Error{Code: "wrong_size", Message: "The file is not of the size that was announced."}
-	}
-	r, opened, err := s.bucket.Open(ctx, u.UploadKey, found.ETag)
-	if err != nil {
-		return picture.Info{}, err
-	}
-	defer r.Close()
-	if opened.Size != found.Size {
-		return picture.Info{}, fmt.Errorf("the storage gives %d bytes for %d", opened.Size, found.Size)
-	}
-	if u.Document == 0 { // the job that re-encodes it reads the rest
-		return picture.Inspect(r, u.ContentType)
-	}
-	raw, err := readAll(r, found.Size)
-	if err != nil {
-		return picture.Info{}, err
-	}
-	info, err := picture.Inspect(bytes.NewReader(raw), u.ContentType)
-	if err != nil {
-		return picture.Info{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	return info, s.lane.Check(ctx, raw, u.ContentType)
-}
-
-// checkTime is how long somebody waits for a picture to be decoded; the answer
-// is busy after that.
-const checkTime = 15 * time.Second
-
-// readAll reads an object of a known size, and no other.
-func readAll(r io.Reader, size int64) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, size+1))
-	if err == nil && int64(len(raw)) != size {
-		err = fmt.Errorf("the storage gives %d bytes for %d", len(raw), size)
-	}
-	return raw, err
-}
-
-// holdFor is how long an unfinished completion may leave its copy behind.
-const holdFor = time.Hour
-
-// takeIn copies the inspected bytes to where no client may write (promise U5)
-// and lets the upload go on from there. The copy is put down for removal before
-// it is made and spared by the transaction that takes it in, so that one that is
-// cut off in between leaves nothing behind.
-func (s *Service) takeIn(ctx context.Context, by account.Actor, u Upload, found bucket.Object, info picture.Info) (Upload, error) {
-	folder := s.newKey(KeptPrefix(s.prefix), u.OwnerID) + "/"
-	if err := s.store.HoldPurge(ctx, []Purge{{Key: folder, Whole: true, Due: s.now().Add(holdFor)}}); err != nil {
-		return Upload{}, err
-	}
-	name := originalName
-	if u.Document != 0 {
-		name = fileName
-	}
-	err := s.bucket.Copy(ctx, u.UploadKey, found.ETag, folder+name, u.ContentType)
-	if errors.Is(err, bucket.ErrChanged) || errors.Is(err, bucket.ErrNotFound) {
-		return Upload{}, ErrReplacedAway
-	}
-	if err != nil {
-		return Upload{}, s.explain(err, "copy the upload")
-	}
-	return s.store.UpdateUpload(ctx, by, u.ID, func(u *Upload, fx *Effects) error {
-		if u.State != Started { // another request was first: its copy counts
-			return nil
-		}
-		now := s.now()
-		fx.Keep = folder
-		fx.Purge = u.Purges(now) // of what the client has uploaded: there is nothing else yet
-		u.State, u.UploadKey, u.Folder, u.Size, u.CompletedAt, u.UpdatedAt = Processing, "", folder, found.Size, &now, now
-		if info.Width > 0 {
-			u.Width, u.Height = &info.Width, &info.Height
-		}
-		if fx.Process = u.Document == 0; !fx.Process {
-			u.State, fx.Settle = Ready, true
-		}
-		return nil
-	})
 }
 
 // Upload reads an upload of a target that the actor may add to.
@@ -316,6 +228,15 @@ func (s *Service) Upload(ctx context.Context, by account.Actor, t Target, id int
 		return Upload{}, err
 	}
 	return s.store.Upload(ctx, owner, t, id)
+}
+
+// Unfinished are the photos of a post that were started and not completed.
+func (s *Service) Unfinished(ctx context.Context, by account.Actor, post int64) ([]Upload, error) {
+	owner, err := s.gate(ctx, by, Target{Post: post})
+	if err != nil {
+		return nil, err
+	}
+	return s.store.StartedUploads(ctx, owner, post)
 }
 
 // Delete removes an upload, in whatever state, with its objects.

@@ -261,6 +261,9 @@ func (s *Store) DeleteUser(ctx context.Context, by account.Actor, id int64, chec
 		if _, err := tx.dropUploads(ctx, `owner_id = $1`, id); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM upload WHERE owner_id = $1`, id); err != nil { // what would count until its permit lapses
+			return err
+		}
 		if err := tx.purge(ctx, media.AccountPurges(s.options.Prefix, id, at)); err != nil {
 			return err
 		}

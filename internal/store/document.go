@@ -120,7 +120,7 @@ func withFiles(ctx context.Context, db querier, docs []document.Document) error 
 	files, err := uploadsOf(ctx, db, "document_id", ids)
 	for i := range docs {
 		for _, f := range files[docs[i].ID] {
-			if f.State == media.Ready {
+			if f.State == media.Ready || f.State == media.Lost {
 				docs[i].File = &f
 			}
 		}

@@ -460,7 +460,7 @@ func TestErase_D13(t *testing.T) {
 		if n := count(t, s, `SELECT count(*) FROM purge WHERE object_key = 'random'`); n != 2 {
 			t.Errorf("%d removals of what was uploaded are recorded, want 2: now, and when the permit has lapsed", n)
 		}
-		if n := count(t, s, `SELECT count(*) FROM purge WHERE whole AND object_key IN ($1, $2)`, fmt.Sprintf("uploads/%d/", u.ID), fmt.Sprintf("media/%d/", u.ID)); n != 4 {
+		if n := count(t, s, `SELECT count(*) FROM purge WHERE whole AND object_key IN ($1, $2)`, fmt.Sprintf("ridecopilot/uploads/%d/", u.ID), fmt.Sprintf("ridecopilot/media/%d/", u.ID)); n != 4 {
 			t.Errorf("%d removals of all that is below the account's prefixes are recorded, want 4", n)
 		}
 		// The same address may come again.

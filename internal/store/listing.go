@@ -281,9 +281,11 @@ func (s *Store) postQuery(reader int64, f listing.Filter) *query {
 	if f.OwnerID != 0 {
 		q.where("p.owner_id = ?", f.OwnerID)
 	}
-	// Unlike EXISTS, these let SQLite begin with the few rows inside.
+	// Unlike EXISTS, this lets SQLite begin with the few rows inside.
 	q.whether("p.id", "SELECT f.post_id FROM favorite f WHERE f.account_id = $1", f.Favorite)
-	q.whether("p.id", "SELECT u.post_id FROM upload u WHERE u.state = 'ready' AND u.post_id IS NOT NULL", f.HasPhoto)
+	if f.HasPhoto != nil { // with an index of its own; as a list it would be that of all photos
+		q.where(map[bool]string{true: "", false: "NOT "}[*f.HasPhoto] + "EXISTS (SELECT 1 FROM upload u WHERE u.post_id = p.id AND u.state = 'ready')")
+	}
 	switch {
 	case f.NoSuchMatches:
 		q.where("1 = 0")
@@ -322,6 +324,8 @@ func sortExpr(o listing.Order) string {
 		return "COALESCE(p." + o.Key + ", " + lastAscending + ")"
 	case "make":
 		return "p.make_key"
+	case "id":
+		return "p.id"
 	default:
 		return "p.created_at"
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,6 +88,9 @@ func (t *txn) insertUpload(ctx context.Context, by account.Actor, u *media.Uploa
 		RETURNING id, position`,
 		u.OwnerID, nullID(u.Post), nullID(u.Document), nullID(u.ReplacesID), u.State, nullText(u.UploadKey), u.FileName, u.ContentType, u.Size,
 		u.CreatedAt, u.UpdatedAt).Scan(&u.ID, &u.Position)
+	if isForeignKey(err) { // the thing went away meanwhile
+		return media.ErrNotFound
+	}
 	if err != nil {
 		return err
 	}
@@ -121,9 +125,10 @@ func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited b
 		return nil
 	}
 	var unfinished, bytes int64
+	// One that was dropped counts for as long as something may be sent for it.
 	err := t.QueryRowContext(ctx, `
-		SELECT COALESCE(SUM(CASE WHEN state = 'started' THEN 1 ELSE 0 END), 0), CAST(COALESCE(SUM(size), 0) AS bigint)
-		FROM upload WHERE owner_id = $1`, u.OwnerID).Scan(&unfinished, &bytes)
+		SELECT COALESCE(SUM(CASE WHEN state IN ('started', 'dropped') THEN 1 ELSE 0 END), 0), CAST(COALESCE(SUM(size), 0) AS bigint)
+		FROM upload WHERE owner_id = $1 AND (state <> 'dropped' OR created_at > $2)`, u.OwnerID, u.CreatedAt.Add(-media.PermitLife)).Scan(&unfinished, &bytes)
 	switch {
 	case err != nil:
 		return err
@@ -143,6 +148,11 @@ func (s *Store) Upload(ctx context.Context, owner int64, t media.Target, id int6
 		return err
 	})
 	return u, err
+}
+
+// StartedUploads are the photos of a post that were started and not completed.
+func (s *Store) StartedUploads(ctx context.Context, owner, post int64) ([]media.Upload, error) {
+	return list(ctx, s, scanUpload, uploadSelect+` WHERE post_id = $1 AND owner_id = $2 AND state = 'started' ORDER BY position, id`, post, owner)
 }
 
 // UploadByID reads any upload.
@@ -195,7 +205,7 @@ func (s *Store) UpdateUpload(ctx context.Context, by account.Actor, id int64, ch
 			return err
 		}
 		if fx.Process {
-			return tx.enqueue(ctx, media.Process{UploadID: u.ID})
+			return tx.enqueue(ctx, media.Process{UploadID: u.ID, Folder: u.Folder})
 		}
 		return nil
 	})
@@ -227,7 +237,7 @@ func (t *txn) saveUpload(ctx context.Context, by account.Actor, before media.Upl
 	}
 	_, err := t.ExecContext(ctx, `
 		UPDATE upload SET state = $2, position = $3, upload_key = $4, folder = $5, content_type = $6, size = $7, width = $8, height = $9, problem = $10,
-			completed_at = $11, updated_at = $12, replaces_id = $13
+			completed_at = $11, updated_at = $12, replaces_id = $13, busy_until = NULL
 		WHERE id = $1`,
 		u.ID, u.State, u.Position, nullText(u.UploadKey), nullText(u.Folder), u.ContentType, u.Size, u.Width, u.Height, u.Problem,
 		timeArg(u.CompletedAt), u.UpdatedAt, nullID(u.ReplacesID))
@@ -244,6 +254,11 @@ func (t *txn) saveUpload(ctx context.Context, by account.Actor, before media.Upl
 // names, or every earlier file of its document.
 func (t *txn) settle(ctx context.Context, by account.Actor, u *media.Upload) error {
 	if u.Document != 0 {
+		// Locked, so that of two files at once one is the later.
+		err := t.QueryRowContext(ctx, `SELECT id FROM document WHERE id = $1`+t.s.dialect.forUpdate, u.Document).Scan(new(int64))
+		if err != nil {
+			return orNotFound(err, media.ErrNotFound)
+		}
 		return t.dropRecorded(ctx, by, `document_id = $1 AND id <> $2 AND state <> 'started'`, u.Document, u.ID)
 	}
 	if u.ReplacesID == 0 {
@@ -258,35 +273,55 @@ func (t *txn) settle(ctx context.Context, by account.Actor, u *media.Upload) err
 	return t.dropRecorded(ctx, by, `id = $1 AND post_id = $2`, replaced, u.Post)
 }
 
-// purge records removals, and wakes the job that carries them out.
+// purge records removals, and wakes the job that carries them out if one is due.
 func (t *txn) purge(ctx context.Context, purges []media.Purge) error {
 	if len(purges) == 0 {
 		return nil
 	}
-	at := now()
-	err := t.load(ctx, `INSERT INTO purge (object_key, whole, due_at, created_at) VALUES `, 4, len(purges), func(i int) []any {
-		return []any{purges[i].Key, purges[i].Whole, timeArg(&purges[i].Due), at}
+	err := t.load(ctx, `INSERT INTO purge (object_key, whole, wanted_at, due_at) VALUES `, 4, len(purges), func(i int) []any {
+		p := purges[i]
+		return []any{p.Key, p.Whole, timeArg(&p.Due), timeArg(&p.Due)}
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("record removals: %w", err)
 	}
-	return t.enqueue(ctx, media.PurgeObjects{})
+	for _, p := range purges {
+		if !p.Due.After(now()) {
+			return t.enqueue(ctx, media.PurgeObjects{})
+		}
+	}
+	return nil // the clock comes by
 }
 
 // dropUploads removes the uploads that a condition names, with all their
-// objects: the removal is recorded in this transaction (promise D12).
+// objects: the removal is recorded in this transaction (promise D12). Of those
+// whose permit may still be used a row stays that counts until it has lapsed, so
+// that dropping is no way around the limits (promise Z8).
 func (t *txn) dropUploads(ctx context.Context, cond string, args ...any) ([]media.Upload, error) {
-	rows, err := t.QueryContext(ctx, `DELETE FROM upload WHERE `+cond+` RETURNING `+uploadColumns, args...)
-	if err != nil {
-		return nil, err
-	}
-	dropped, err := collect(rows, scanUpload)
-	if err != nil {
-		return nil, err
+	at := now()
+	open := fmt.Sprintf(`UPDATE upload SET state = 'dropped', post_id = NULL, document_id = NULL, replaces_id = NULL, updated_at = $%d
+		WHERE %s AND state = 'started' AND created_at > $%d RETURNING `, len(args)+1, cond, len(args)+2)
+	var dropped []media.Upload
+	for _, step := range []struct {
+		query string
+		args  []any
+	}{
+		{open + uploadColumns, append(slices.Clone(args), at, at.Add(-media.PermitLife))},
+		{`DELETE FROM upload WHERE ` + cond + ` RETURNING ` + uploadColumns, args},
+	} {
+		rows, err := t.QueryContext(ctx, step.query, step.args...)
+		if err != nil {
+			return nil, err
+		}
+		some, err := collect(rows, scanUpload)
+		if err != nil {
+			return nil, err
+		}
+		dropped = append(dropped, some...)
 	}
 	var purges []media.Purge
 	for _, u := range dropped {
-		purges = append(purges, u.Purges(now())...)
+		purges = append(purges, u.Purges(at)...)
 	}
 	return dropped, t.purge(ctx, purges)
 }
@@ -296,7 +331,7 @@ func (t *txn) dropUploads(ctx context.Context, cond string, args ...any) ([]medi
 func (t *txn) dropRecorded(ctx context.Context, by account.Actor, cond string, args ...any) error {
 	dropped, err := t.dropUploads(ctx, cond, args...)
 	for _, u := range dropped {
-		if err == nil && u.State != media.Started {
+		if err == nil && u.CompletedAt != nil {
 			err = t.record(ctx, by, actDelete, objectUpload, u.ID, u.OwnerID, recordOfUpload(u), nil, now())
 		}
 	}
@@ -314,7 +349,7 @@ func (s *Store) DeleteUpload(ctx context.Context, by account.Actor, owner int64,
 			return err
 		case len(dropped) == 0:
 			return media.ErrNotFound
-		case dropped[0].State == media.Started: // nothing that anybody saw
+		case dropped[0].CompletedAt == nil: // nothing that anybody saw
 			return nil
 		}
 		return tx.record(ctx, by, actDelete, objectUpload, id, owner, recordOfUpload(dropped[0]), nil, now())
@@ -375,6 +410,39 @@ func (s *Store) OrderPhotos(ctx context.Context, by account.Actor, owner, post i
 		return fmt.Errorf("order photos of car post %d: %w", post, err)
 	}
 	return nil
+}
+
+// BeginCompletion takes a started upload for one request alone.
+func (s *Store) BeginCompletion(ctx context.Context, id int64, at, until time.Time, hold media.Purge) error {
+	return s.inTx(ctx, func(tx *txn) error {
+		res, err := tx.ExecContext(ctx, `
+			UPDATE upload SET busy_until = $3 WHERE id = $1 AND state = 'started' AND (busy_until IS NULL OR busy_until <= $2)`, id, at, until)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(media.ErrBusy, err)
+		}
+		return tx.purge(ctx, []media.Purge{hold})
+	})
+}
+
+// EndCompletion lets an upload go again that was not taken in; what was made for
+// it is removed, unless it was taken in after all.
+func (s *Store) EndCompletion(ctx context.Context, id int64, at time.Time, folder string) error {
+	return s.inTx(ctx, func(tx *txn) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE upload SET busy_until = NULL WHERE id = $1 AND state = 'started'`, id); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE purge SET wanted_at = $2, due_at = $2 WHERE object_key = $1`, folder, at)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		return tx.enqueue(ctx, media.PurgeObjects{})
+	})
 }
 
 // HoldPurge records removals that no other change makes necessary.
@@ -440,39 +508,92 @@ func anys[T any](list []T) []any {
 }
 
 // OpenPurges is how many removals have not been confirmed by the storage though
-// they were due, and since when the oldest has waited; nil when there is none.
-func (s *Store) OpenPurges(ctx context.Context, now time.Time) (n int64, oldest *time.Time, err error) {
+// they are due, and since when the oldest has waited; nil when there is none.
+func (s *Store) OpenPurges(ctx context.Context, at time.Time) (n int64, oldest *time.Time, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
-		// One under way has been given a later moment: it is open all the same.
-		const open = ` FROM purge WHERE due_at <= $1 OR tries > 0`
-		if err := db.QueryRowContext(ctx, `SELECT count(*)`+open, now).Scan(&n); err != nil || n == 0 {
+		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM purge WHERE wanted_at <= $1`, at).Scan(&n); err != nil || n == 0 {
 			return err
 		}
-		var at time.Time
-		err := db.QueryRowContext(ctx, `SELECT created_at`+open+` ORDER BY created_at LIMIT 1`, now).Scan(&at)
+		var since time.Time
+		err := db.QueryRowContext(ctx, `SELECT wanted_at FROM purge WHERE wanted_at <= $1 ORDER BY wanted_at LIMIT 1`, at).Scan(&since)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
-		oldest = &at
+		oldest = &since
 		return err
 	})
 	return n, oldest, err
 }
 
-// DropUploads removes uploads that were never completed, and those whose thing
-// is gone.
-func (s *Store) DropUploads(ctx context.Context, startedBefore time.Time, limit int) (n int, err error) {
-	err = s.inTx(ctx, func(tx *txn) error {
-		dropped, err := tx.dropUploads(ctx, `id IN (
-			SELECT id FROM upload WHERE (state = 'started' AND created_at <= $1) OR (post_id IS NULL AND document_id IS NULL) ORDER BY id LIMIT $2)`,
-			startedBefore, limit)
-		n = len(dropped)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("drop uploads: %w", err)
+// DropUploads removes uploads that were never completed, those that were dropped
+// and whose permit has lapsed, and those whose thing is gone.
+func (s *Store) DropUploads(ctx context.Context, startedBefore, droppedBefore time.Time, limit int) (n int, err error) {
+	for _, some := range []struct {
+		find string // the ids, by an index of theirs
+		args []any
+	}{
+		{`SELECT id FROM upload WHERE state = 'started' AND created_at <= $1 ORDER BY created_at LIMIT $2`, []any{startedBefore, limit}},
+		{`SELECT id FROM upload WHERE state = 'dropped' AND created_at <= $1 ORDER BY created_at LIMIT $2`, []any{droppedBefore, limit}},
+		{`SELECT id FROM upload WHERE post_id IS NULL AND document_id IS NULL AND state <> 'dropped' LIMIT $1`, []any{limit}},
+	} {
+		ids, err := list(ctx, s, scanID, some.find, some.args...)
+		if err != nil {
+			return n, fmt.Errorf("drop uploads: %w", err)
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		err = s.inTx(ctx, func(tx *txn) error {
+			q := &query{}
+			_, err := tx.dropUploads(ctx, `id IN (`+q.bind(marks(len(ids)), anys(ids)...)+`)`, q.args...)
+			return err
+		})
+		if err != nil {
+			return n, fmt.Errorf("drop uploads: %w", err)
+		}
+		n += len(ids)
 	}
 	return n, nil
+}
+
+// RequeuePhotos enqueues the job again of photos that have been in work since
+// before a moment, and counts them as touched.
+func (s *Store) RequeuePhotos(ctx context.Context, since, at time.Time, limit int) (n int, err error) {
+	err = s.inTx(ctx, func(tx *txn) error {
+		rows, err := tx.QueryContext(ctx, `
+			UPDATE upload SET updated_at = $2
+			WHERE id IN (SELECT id FROM upload WHERE state = 'processing' AND created_at <= $1 AND updated_at <= $1 ORDER BY created_at LIMIT $3)
+			RETURNING `+uploadColumns, since, at, limit)
+		if err != nil {
+			return err
+		}
+		stuck, err := collect(rows, scanUpload)
+		if err != nil {
+			return err
+		}
+		n = len(stuck)
+		for _, u := range stuck {
+			if err := tx.enqueue(ctx, media.Process{UploadID: u.ID, Folder: u.Folder}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+func scanID(r row) (id int64, err error) {
+	err = r.Scan(&id)
+	return id, err
+}
+
+// HasLegacyKey tells whether an upload's object lies under a key that came with
+// the older backend's data.
+func (s *Store) HasLegacyKey(ctx context.Context, key string) (found bool, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM upload WHERE legacy_key = $1)`, key).Scan(&found)
+	})
+	return found, err
 }
 
 // KeptUploads are uploads with objects in the order of the keys, which on both

@@ -119,7 +119,9 @@ func postgresTable(t *testing.T, s *store.Store, name string) table {
 		WHERE i.indrelid = CAST($1 AS regclass) AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))`, name)
 	plain := strings.NewReplacer(" ON public.", " ON ", "USING btree ", "", `"position"`, "position",
 		`'9223372036854775807'::bigint`, `9223372036854775807`, `('-1'::integer)::bigint`, `-1`,
-		`((status = 'active'::text) AND (moderated_at IS NULL))`, `status = 'active' AND moderated_at IS NULL`)
+		`((status = 'active'::text) AND (moderated_at IS NULL))`, `status = 'active' AND moderated_at IS NULL`,
+		`(state = 'ready'::text)`, `state = 'ready'`, `((post_id IS NULL) AND (document_id IS NULL))`, `post_id IS NULL AND document_id IS NULL`,
+		`(legacy_key IS NOT NULL)`, `legacy_key IS NOT NULL`)
 	for _, list := range [][]string{tb.Keys, tb.Indexes} {
 		for i := range list {
 			list[i] = plain.Replace(list[i])

@@ -231,12 +231,13 @@ CREATE TABLE purge (
     id         INTEGER   PRIMARY KEY AUTOINCREMENT,
     object_key TEXT      NOT NULL,
     whole      BOOLEAN   NOT NULL,
+    wanted_at  TIMESTAMP NOT NULL,
     due_at     TIMESTAMP NOT NULL,
-    tries      INTEGER   NOT NULL DEFAULT 0,
-    created_at TIMESTAMP NOT NULL
+    tries      INTEGER   NOT NULL DEFAULT 0
 );
 CREATE INDEX purge_due ON purge (due_at);
 CREATE INDEX purge_key ON purge (object_key);
+CREATE INDEX purge_wanted ON purge (wanted_at);
 
 CREATE TABLE refresh_token (
     hash       BLOB      NOT NULL PRIMARY KEY,
@@ -329,10 +330,14 @@ CREATE TABLE upload (
     height       INTEGER,
     problem      TEXT      NOT NULL DEFAULT '',
     created_at   TIMESTAMP NOT NULL,
+    busy_until   TIMESTAMP,
     completed_at TIMESTAMP,
     updated_at   TIMESTAMP NOT NULL
 );
+CREATE INDEX upload_alone ON upload (id) WHERE post_id IS NULL AND document_id IS NULL;
 CREATE INDEX upload_document ON upload (document_id);
+CREATE INDEX upload_legacy ON upload (legacy_key) WHERE legacy_key IS NOT NULL;
 CREATE INDEX upload_owner ON upload (owner_id);
 CREATE INDEX upload_post ON upload (post_id, position, id);
+CREATE INDEX upload_ready ON upload (post_id) WHERE state = 'ready';
 CREATE INDEX upload_state ON upload (state, created_at);

@@ -1,0 +1,233 @@
+package media_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/media/mediatest"
+)
+
+// atOnce does something n times at once and returns the errors.
+func atOnce(n int, do func(i int) error) []error {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = do(i) })
+	}
+	wg.Wait()
+	return errs
+}
+
+// One upload is completed by one request; the others are told to come back, and
+// leave no copy of their own (promises U5, O2).
+func TestComplete_Race(t *testing.T) {
+	each(t, func(w *world) {
+		u, form := w.start(w.photo(), "image/jpeg", len(front))
+		w.send(form, front)
+		for _, err := range atOnce(12, func(int) error {
+			_, err := w.Complete(w.Context(), w.ana, w.photo(), u.ID)
+			return err
+		}) {
+			if err != nil {
+				w.refused(err, fault.Unavailable)
+			}
+		}
+		if _, err := w.Complete(w.Context(), w.ana, w.photo(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.Purge(w.Context())
+		w.must(err)
+		if got := w.names(); got != "original" {
+			t.Errorf("objects = %s, want the one copy", got)
+		}
+	})
+}
+
+// Of several files of a document one stays (promise D4).
+func TestFiles_Race(t *testing.T) {
+	each(t, func(w *world) {
+		for round := range 3 {
+			var begun []media.Upload
+			for range 4 {
+				u, form := w.start(w.file(), "application/pdf", len(rca))
+				w.send(form, rca)
+				begun = append(begun, u)
+			}
+			for _, err := range atOnce(len(begun), func(i int) error {
+				for {
+					_, err := w.Complete(w.Context(), w.ana, w.file(), begun[i].ID)
+					if !errors.Is(err, media.ErrBusy) {
+						return err
+					}
+				}
+			}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := w.count(`SELECT count(*) FROM upload WHERE state = 'ready'`); n != 1 {
+				t.Fatalf("round %d: %d files are ready, want 1", round, n)
+			}
+		}
+	})
+}
+
+// Things that go while something is begun for them are not there, and no 500.
+func TestStart_Race(t *testing.T) {
+	each(t, func(w *world) {
+		for range 5 {
+			target := media.Target{Post: w.newPost(w.ana)}
+			errs := atOnce(8, func(i int) error {
+				if i == 0 {
+					return w.posts.Delete(w.Context(), w.ana, target.Post, nil)
+				}
+				_, _, _, err := w.Start(w.Context(), w.ana, media.Request{
+					Target: target, File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: 1},
+				}, nil)
+				return err
+			})
+			for _, err := range errs {
+				if err != nil && !errors.Is(err, fault.NotFound) && !errors.Is(err, fault.Conflict) {
+					t.Errorf("%v, want not found", err)
+				}
+			}
+		}
+	})
+}
+
+// Dropping what was begun is no way around the limits: it counts while something
+// may still be sent for it (promise Z8). A repetition after that gets no permit.
+func TestDropped_Z8(t *testing.T) {
+	each(t, func(w *world) {
+		for range media.MaxUnfinished {
+			u, _ := w.start(w.photo(), "image/jpeg", 10)
+			w.must(w.Delete(w.Context(), w.ana, w.photo(), u.ID))
+		}
+		by := w.ana
+		by.Once = account.Once{Key: "k", Route: "r", RequestHash: "h"}
+		r := media.Request{Target: w.photo(), File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: 10}}
+		if _, _, _, err := w.Start(w.Context(), by, r, nil); !errors.Is(err, media.ErrUnfinished) {
+			t.Errorf("%v, want %v", err, media.ErrUnfinished)
+		}
+		w.advance(media.PermitLife + time.Second)
+		_, _, _, err := w.Start(w.Context(), by, r, nil)
+		w.must(err)
+		w.advance(media.PermitLife)
+		if _, _, _, err := w.Start(w.Context(), by, r, nil); !errors.Is(err, media.ErrPermitOver) {
+			t.Errorf("%v, want %v", err, media.ErrPermitOver)
+		}
+	})
+}
+
+// A photo whose job was lost is enqueued again.
+func TestRequeue(t *testing.T) {
+	each(t, func(w *world) {
+		u := w.upload(w.photo(), "image/jpeg", front)
+		w.exec(`DELETE FROM river_job`)
+		for _, step := range []struct {
+			after time.Duration
+			want  int
+		}{{time.Hour, 0}, {6 * time.Hour, 1}, {time.Minute, 0}} {
+			w.advance(step.after)
+			n, err := w.Requeue(w.Context())
+			w.must(err)
+			if n != step.want {
+				t.Errorf("after another %v: %d photos were enqueued again, want %d", step.after, n, step.want)
+			}
+		}
+		if n := w.count(`SELECT count(*) FROM river_job WHERE kind = 'process_photo'`); n != 1 {
+			t.Errorf("%d jobs for photo %d", n, u.ID)
+		}
+	})
+}
+
+// The comparison with what ought not to be there (promise D14).
+func TestCheck_Odd_D14(t *testing.T) {
+	each(t, func(w *world) {
+		u := w.ready(front)
+		w.purge()
+		nested := u.Folder + "d/x"
+		// An object of the older backend's that lies where our own do.
+		older := "rc/ridecopilot/media/cars/7/old.jpg"
+		for _, key := range []string{nested, older} {
+			w.must(w.bucket.Bucket.Put(w.Context(), key, "image/jpeg", front))
+		}
+		imported := w.ready(side)
+		w.purge()
+		w.exec(`UPDATE upload SET folder = NULL, legacy_key = $1 WHERE id = $2`, older, imported.ID)
+		_, err := w.bucket.Bucket.DeleteAll(w.Context(), imported.Folder)
+		w.must(err)
+		w.advance(49 * time.Hour)
+		r, err := w.Check(w.Context(), media.CheckOptions{Repair: true})
+		w.must(err)
+		if keys := w.keys(); r.Unclaimed != 1 || slices.Contains(keys, nested) || !slices.Contains(keys, older) || len(keys) != 4 {
+			t.Errorf("%+v, left: %v", r, keys)
+		}
+		w.advance(-49 * time.Hour)
+		// It is re-encoded to a place of ours, and the older object left alone.
+		w.must(w.Process(w.Context(), media.Process{UploadID: imported.ID}))
+		got := w.row(imported.ID)
+		if got.State != media.Ready || got.Folder == "" || !slices.Contains(w.keys(), older) {
+			t.Errorf("%+v", got)
+		}
+		if body := w.fetch(w.PhotoLinks(w.Context(), got).Large); bytes.Contains(body, []byte(mediatest.Place)) {
+			t.Error("the photo is as it came")
+		}
+	})
+}
+
+// A storage that is not the right one is not mended to death: nothing is removed
+// or marked, unless somebody insists, and even then nothing is final.
+func TestCheck_Suspicious_D14(t *testing.T) {
+	each(t, func(w *world) {
+		u := w.ready(front)
+		w.purge()
+		_, err := w.bucket.Bucket.DeleteAll(w.Context(), u.Folder)
+		w.must(err)
+		stray := "rc/ridecopilot/media/99/of-somebody-else/large.jpg"
+		w.must(w.bucket.Bucket.Put(w.Context(), stray, "image/jpeg", front))
+		w.advance(49 * time.Hour)
+		if r, err := w.Check(w.Context(), media.CheckOptions{Repair: true}); !errors.Is(err, media.ErrSuspicious) || r.Missing != 1 || r.Unclaimed != 1 {
+			t.Errorf("%+v, %v, want a refusal", r, err)
+		}
+		if got := w.row(u.ID); got.State != media.Ready || !slices.Contains(w.keys(), stray) {
+			t.Errorf("the photo is %s, the stray object there: %v", got.State, w.keys())
+		}
+		_, err = w.Check(w.Context(), media.CheckOptions{Repair: true, Force: true})
+		w.must(err)
+		if got := w.row(u.ID); got.State != media.Lost || len(w.keys()) != 0 {
+			t.Errorf("the photo is %s, left: %v", got.State, w.keys())
+		}
+	})
+}
+
+// One repair that fails does not keep the others back.
+func TestCheck_Failure(t *testing.T) {
+	each(t, func(w *world) {
+		for range 2 {
+			w.ready(front)
+		}
+		w.purge()
+		for _, key := range []string{"rc/ridecopilot/media/1/a/x", "rc/ridecopilot/media/1/b/x"} {
+			w.must(w.bucket.Bucket.Put(w.Context(), key, "image/jpeg", front))
+		}
+		inner := w.bucket.Bucket
+		w.bucket.Bucket = stubborn{inner, "rc/ridecopilot/media/1/a/x"}
+		w.advance(49 * time.Hour)
+		r, err := w.Check(w.Context(), media.CheckOptions{Repair: true})
+		if err == nil || r.Failed != 1 || !strings.Contains(err.Error(), "/a/x") {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if keys := w.keys(); len(keys) != 7 {
+			t.Errorf("left: %v", keys)
+		}
+	})
+}
