@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/httpapi"
 	"github.com/ridecopilot/ridecopilot/internal/jobs"
+	"github.com/ridecopilot/ridecopilot/internal/legacyapi"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 	"github.com/ridecopilot/ridecopilot/internal/media"
@@ -147,17 +150,33 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 	mux := http.NewServeMux()
 	mux.Handle("/api/docs", pages.Docs()) // which sends clients on to the slash
 	mux.Handle("/api/docs/", pages.Docs())
+	if a.config.legacyAPI {
+		a.legacy().Mount(mux, api)
+	}
 	mux.Handle("/", api)
 	registry := prometheus.NewRegistry()
 	a.measure(registry)
 	return server.New(server.Options{
 		Log: a.log, PublicURL: a.config.publicURL, TrustedProxies: a.config.proxies, CORSOrigins: a.config.origins,
-		AllowLoopbackOrigins: len(a.config.origins) == 0 && a.config.loopback(),
+		AllowLoopbackOrigins: a.loopbackOrigins(),
 		API:                  mux, Storage: a.files(), Site: pages.Pages(),
 		Checks: map[string]func(context.Context) error{"database": a.store.Ping, "jobs": runner.Check, "storage": a.storage.Ping},
 		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: registry,
 	})
 }
+
+// legacy is the API of the older web client.
+func (a *app) legacy() *legacyapi.API {
+	origins := server.NewOrigins(append(slices.Clone(a.config.origins), a.config.publicURL.String()), a.loopbackOrigins())
+	return legacyapi.New(legacyapi.Options{
+		Accounts: a.accounts, Listings: a.listings, Earnings: a.earnings, Media: a.media,
+		AllowedOrigin: origins.Allow, Secure: a.config.publicURL.Scheme == "https", SameSite: a.config.sameSite, Log: a.log,
+	})
+}
+
+// loopbackOrigins tells whether pages of this machine may use the API without
+// being named: in development.
+func (a *app) loopbackOrigins() bool { return len(a.config.origins) == 0 && a.config.loopback() }
 
 // ready is nil when requests can be served: the database answers, with the
 // schema that this binary knows.
@@ -191,12 +210,13 @@ func (a *app) measure(r *prometheus.Registry) {
 	}
 	gauge("password_hashes_running", "Passwords being hashed.", func() float64 { return float64(a.hasher.Running()) })
 	gauge("password_hashes_waiting", "Requests that wait for the lane of password hashes.", func() float64 { return float64(a.hasher.Waiting()) })
+	open := &openRemovals{store: a.store}
 	gauge("removals_open", "Objects to be removed that the storage has not confirmed yet.", func() float64 {
-		n, _ := a.openRemovals()
+		n, _ := open.look()
 		return float64(n)
 	})
 	gauge("removals_oldest_seconds", "How long the oldest open removal has waited.", func() float64 {
-		_, age := a.openRemovals()
+		_, age := open.look()
 		return age.Seconds()
 	})
 	if p := a.store.RequestPool(); p != nil {
@@ -214,14 +234,26 @@ func (a *app) measure(r *prometheus.Registry) {
 }
 
 // openRemovals is what the metrics tell of removals: promise D12 has an alarm on
-// the oldest.
-func (a *app) openRemovals() (n int64, oldest time.Duration) {
-	now := time.Now()
-	n, since, err := a.store.OpenPurges(context.Background(), now)
-	if err != nil || since == nil {
-		return n, 0
+// the oldest. Two gauges of one scrape share a look at the database.
+type openRemovals struct {
+	store *store.Store
+	mu    sync.Mutex
+	at    time.Time
+	n     int64
+	age   time.Duration
+}
+
+func (o *openRemovals) look() (n int64, oldest time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if now := time.Now(); now.Sub(o.at) > time.Second {
+		o.at, o.age = now, 0
+		var since *time.Time
+		if o.n, since, _ = o.store.OpenPurges(context.Background(), now); since != nil { // 0 while the database does not answer
+			o.age = now.Sub(*since)
+		}
 	}
-	return n, now.Sub(*since)
+	return o.n, o.age
 }
 
 // newLog writes events in UTC, one line each: for people on a terminal, for

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	netmail "net/mail"
 	"net/netip"
 	"net/url"
@@ -49,7 +50,7 @@ var settings = []setting{
 	{name: "S3_BUCKET", about: "the bucket of photos and files; the local disk in DATA_DIR when empty"},
 	{name: "S3_REGION", about: "its region; as AWS's own settings have it when empty"},
 	{name: "S3_ENDPOINT", about: "of an S3-compatible store, such as https://s3.example.com; AWS when empty", isURL: true},
-	{name: "S3_PREFIX", about: "what keys of objects begin with, such as ridecopilot/"},
+	{name: "S3_PREFIX", about: "what keys of objects begin with, such as drivers/"},
 	{name: "S3_PATH_STYLE", def: "off", about: "on for stores that want the bucket in the path"},
 	{name: "CLOUDFRONT_DOMAIN", about: "photos are read through this distribution, such as media.example.com"},
 	{name: "CLOUDFRONT_KEY_ID", about: "the id of its public key"},
@@ -57,6 +58,8 @@ var settings = []setting{
 	{name: "CORS_ALLOWED_ORIGINS", about: "exact origins, comma-separated; any localhost while PUBLIC_URL is one, else none"},
 	{name: "SMTP_URL", about: "smtp://host:587 or smtps://host:465, with user and password; mails go to DATA_DIR/mail when empty", isURL: true},
 	{name: "MAIL_FROM", def: "Rideshare Copilot <no-reply@localhost>", about: "the sender of mails"},
+	{name: "LEGACY_API", def: "on", about: "the API of the older web client"},
+	{name: "COOKIE_SAMESITE", def: "lax", about: "lax, or none where the older client lives on another site (https only)"},
 	{name: "REGISTRATION", def: "open", about: "open, verified (the address first) or closed"},
 	{name: "TRUSTED_PROXIES", about: "CIDRs whose X-Forwarded-For counts, comma-separated"},
 	{name: "THROTTLE", def: "on", about: "off for load tests: no limits on guessing and rates"},
@@ -80,6 +83,8 @@ type config struct {
 	origins        []string
 	smtpURL        string
 	mailFrom       string
+	legacyAPI      bool
+	sameSite       http.SameSite
 	registration   account.Registration
 	proxies        []netip.Prefix
 	throttle       bool
@@ -199,6 +204,8 @@ func (c *config) parse() {
 	c.parsePublicURL(host)
 	c.parseTimes()
 	c.parseLists()
+	c.legacyAPI = c.onOff("LEGACY_API")
+	c.parseSameSite()
 	c.registration = account.Registration(strings.ToLower(t["REGISTRATION"]))
 	if !slices.Contains([]account.Registration{account.RegistrationOpen, account.RegistrationVerified, account.RegistrationClosed}, c.registration) {
 		c.problem("REGISTRATION must be open, verified or closed")
@@ -242,6 +249,22 @@ func (c *config) parsePublicURL(host string) {
 	c.publicURL = u
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		c.warn("PUBLIC_URL is not https: passwords and tokens travel in the open")
+	}
+}
+
+// parseSameSite reads how the older client's cookie travels.
+func (c *config) parseSameSite() {
+	switch strings.ToLower(c.text["COOKIE_SAMESITE"]) {
+	case "lax":
+		c.sameSite = http.SameSiteLaxMode
+	case "none":
+		c.sameSite = http.SameSiteNoneMode
+		if c.publicURL.Scheme != "https" {
+			c.problem("COOKIE_SAMESITE=none needs a PUBLIC_URL with https: browsers refuse such cookies elsewhere")
+		}
+		c.warn("COOKIE_SAMESITE is none: pages of other sites can send the cookie, and only their origin keeps them out")
+	default:
+		c.problem("COOKIE_SAMESITE must be lax or none")
 	}
 }
 

@@ -69,29 +69,43 @@ async function upload(api, token, base64) {
 }
 </script></html>`
 
-// A page of another origin uploads a photo straight to the storage, and shows it.
-func TestUpload_Browser_B3(t *testing.T) {
-	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+// pageServer serves a page of a client's, on another port than the server.
+func pageServer(t *testing.T, html string) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		fmt.Fprint(w, uploadPage)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, html)
 	}))
-	t.Cleanup(page.Close)
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// serveFor serves for pages of an origin, which the storage lets in as well, and
+// tells which hosts such a page may ask.
+func serveFor(t *testing.T, origin string, env []string, args ...string) (s *serving, hosts []string) {
+	t.Helper()
+	env = append(env, "CORS_ALLOWED_ORIGINS="+origin)
+	hosts = []string{strings.TrimPrefix(origin, "http://")}
+	for _, setting := range env {
+		if endpoint, ok := strings.CutPrefix(setting, "S3_ENDPOINT=http://"); ok {
+			hosts = append(hosts, endpoint)
+			command(t, env, "", "storage", "setup").ended(t, 0, "now in place")
+		}
+	}
+	s = serve(t, env, args...)
+	return s, append(hosts, strings.TrimPrefix(s.base, "http://"))
+}
+
+// A page of another origin uploads a photo straight to the storage, and shows it.
+func TestUpload_Browser_B3(t *testing.T) {
+	page := pageServer(t, uploadPage)
 	chromium := browsertest.Start(t)
 	storages(t, func(t *testing.T, env []string, args ...string) {
-		env = append(env, "CORS_ALLOWED_ORIGINS="+page.URL)
-		hosts := []string{strings.TrimPrefix(page.URL, "http://")}
-		for _, setting := range env {
-			if endpoint, ok := strings.CutPrefix(setting, "S3_ENDPOINT=http://"); ok {
-				hosts = append(hosts, endpoint)
-				command(t, env, "", "storage", "setup").ended(t, 0, "now in place")
-			}
-		}
-		s := serve(t, env, args...)
-		hosts = append(hosts, strings.TrimPrefix(s.base, "http://"))
+		s, hosts := serveFor(t, page.URL, env, args...)
 		token := signUp(t, s.base, "ana@example.com")
 		p := browsertest.NewTab(chromium, t)
 		p.Do(t, chromedp.Navigate(page.URL))

@@ -61,6 +61,7 @@ type Source string
 // The doors.
 const (
 	SourceAPI     Source = "api"
+	SourceLegacy  Source = "legacy" // the older client's API, which cannot send a current password
 	SourceAdmin   Source = "admin"
 	SourceCommand Source = "command"
 	SourceJob     Source = "job"

@@ -31,7 +31,8 @@ func (s *Service) Register(ctx context.Context, by Actor, name, email, pw string
 	}
 	known := false
 	u, err = s.store.CreateUser(ctx, by, u, DefaultSettings(), []Mail{{Kind: MailVerify, Address: u.Email}})
-	if fault.As(err) == ErrEmailTaken && s.o.Registration == RegistrationVerified {
+	quiet := s.o.Registration == RegistrationVerified && by.Source != SourceLegacy // whose client has to be told (promise T5)
+	if fault.As(err) == ErrEmailTaken && quiet {
 		known, err = true, s.tellHolder(ctx, email)
 	}
 	if err != nil {
@@ -40,7 +41,7 @@ func (s *Service) Register(ctx context.Context, by Actor, name, email, pw string
 	if !known {
 		s.o.Log.InfoContext(ctx, "registered", "event", "register", "user", u.ID)
 	}
-	if s.o.Registration == RegistrationVerified {
+	if quiet {
 		return User{}, false, nil
 	}
 	return u, true, nil
@@ -137,8 +138,9 @@ type Edit struct {
 }
 
 // Revise changes the actor's own account. A new address counts once its mailbox
-// confirms; a new address or password needs the current password (promise T18)
-// and a new password ends the other sessions.
+// confirms; a new address or password needs the current password (promise T18),
+// but for the older client, which cannot send it; a new password ends the other
+// sessions.
 func (s *Service) Revise(ctx context.Context, by Actor, match Match, e Edit) (User, error) {
 	edit, err := s.prepare(ctx, by, match, e)
 	if err != nil {
@@ -188,7 +190,7 @@ func (s *Service) prepare(ctx context.Context, by Actor, match Match, e Edit) (f
 		return nil, err
 	}
 	proven := ""
-	if newAddress != "" || e.Password != nil {
+	if (newAddress != "" || e.Password != nil) && by.Source != SourceLegacy {
 		if err := s.Reauthenticate(ctx, by, u, e.CurrentPassword); err != nil {
 			return nil, err
 		}
@@ -324,7 +326,8 @@ func (s *Service) ChangePassword(ctx context.Context, by Actor, current *string,
 const reauthenticationGrace = 15 * time.Minute
 
 // Delete erases the actor's account with all that belongs to it. It needs the
-// password, or a sign-in of the last 15 minutes (promise T18). user and settings
+// password, or a sign-in of the last 15 minutes (promise T18); of the older
+// client the session is enough. user and settings
 // match what the caller has seen of either.
 func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, user, settings Match, pw *string) error {
 	u, err := s.store.User(ctx, by.ID)
@@ -332,7 +335,7 @@ func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, us
 		return own(err)
 	}
 	proven := ""
-	if pw != nil || s.now().Sub(signedInAt) > reauthenticationGrace {
+	if by.Source != SourceLegacy && (pw != nil || s.now().Sub(signedInAt) > reauthenticationGrace) {
 		proven = u.PasswordHash
 		if err := s.Reauthenticate(ctx, by, u, pw); err != nil {
 			f := fault.As(err)

@@ -64,8 +64,14 @@ func (s *Service) signIn(ctx context.Context, by Actor, kind SessionKind, email,
 		UserID: u.ID, Kind: kind, Device: clip(by.Device, MaxText), Address: by.Address,
 		CreatedAt: now, LastUsedAt: now, IdleUntil: now.Add(s.o.RefreshTTL), ExpiresAt: now.Add(s.o.SessionTTL),
 	}
-	refresh := secretText()
-	session, err = s.store.CreateSession(ctx, session, hashSecret(refresh), u.PasswordHash)
+	refresh, hash := "", []byte(nil)
+	if kind == SessionLegacy { // a cookie that is never refreshed (promise T14)
+		session.ExpiresAt = now.Add(s.o.AccessTTL)
+	} else {
+		refresh = secretText()
+		hash = hashSecret(refresh)
+	}
+	session, err = s.store.CreateSession(ctx, session, hash, u.PasswordHash)
 	if err != nil {
 		return Credentials{User: u}, wrap("create session", err)
 	}

@@ -37,6 +37,13 @@ type Details struct {
 	Currency     string        `json:"currency"`
 	Note         string        `json:"note"`
 	ItemsChanged bool          `json:"-"` // the edit gave a list of items, so that Expenses is their sum
+	Legacy       *LegacyTotal  `json:"-"` // the edit is the older client's
+}
+
+// LegacyTotal is what an edit of the older client says of its own rounded total.
+type LegacyTotal struct {
+	Sent  bool          // otherwise what it said before stands
+	Value *fixed.Amount // nil for none
 }
 
 // Entry is a day's work on one platform. Times are UTC.
@@ -45,7 +52,7 @@ type Entry struct {
 	ID             int64
 	OwnerID        int64
 	Earnings       fixed.Amount  // computed by the formula on every write
-	LegacyEarnings *fixed.Amount // the older client's own total, which only that client reads
+	LegacyEarnings *fixed.Amount // the older client's own total, which only that client reads; any write elsewhere makes it Earnings
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	Revision       int64
@@ -66,6 +73,9 @@ const (
 
 // ErrNotFound answers for entries of others, too.
 var ErrNotFound = fault.New(fault.NotFound, "There is no such calculator entry.")
+
+// ErrForbidden answers the older client about entries of others.
+var ErrForbidden = fault.New(fault.Forbidden, "This calculator entry is not yours.")
 
 // Earnings is what is left of a day's income, in cents:
 //

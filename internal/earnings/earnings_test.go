@@ -376,7 +376,7 @@ func TestRevise(t *testing.T) {
 		}
 		// The formula runs on every write, and ends what the older client said.
 		got, err := revise(func(det *earnings.Details) { det.Tips = 5_00 })
-		if err != nil || got.Earnings != 70_00 || got.LegacyEarnings != nil || len(got.Items) != 1 || got.Revision != 2 {
+		if err != nil || got.Earnings != 70_00 || got.LegacyEarnings == nil || *got.LegacyEarnings != 70_00 || len(got.Items) != 1 || got.Revision != 2 {
 			t.Errorf("after new tips: %+v, %v", got, err)
 		}
 		_, err = revise(func(det *earnings.Details) { det.Expenses = 1 })
@@ -387,8 +387,26 @@ func TestRevise(t *testing.T) {
 		if err != nil || len(got.Items) != 0 || got.Earnings != 60_00 {
 			t.Errorf("a total instead of items: %+v, %v", got, err)
 		}
-		if again, err := d.Entry(t.Context(), d.by, e.ID); err != nil || again.Earnings != 60_00 || len(again.Items) != 0 || again.LegacyEarnings != nil {
+		if again, err := d.Entry(t.Context(), d.by, e.ID); err != nil || again.Earnings != 60_00 || len(again.Items) != 0 || *again.LegacyEarnings != 60_00 {
 			t.Errorf("read again: %+v, %v", again, err)
+		}
+		// The older client's own total is kept as it is sent, for that client.
+		legacy := func(total *earnings.LegacyTotal, income fixed.Amount) earnings.Entry {
+			got, err := revise(func(det *earnings.Details) { det.AppIncome, det.Legacy = income, total })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		rounded := fixed.Amount(61_00)
+		if got := legacy(&earnings.LegacyTotal{Sent: true, Value: &rounded}, 101_00); *got.LegacyEarnings != 61_00 || got.Earnings != 60_75 {
+			t.Errorf("with a total of its own: %+v", got)
+		}
+		if got := legacy(&earnings.LegacyTotal{}, 102_00); *got.LegacyEarnings != 61_00 {
+			t.Errorf("without saying anything of it: %+v", got)
+		}
+		if got := legacy(&earnings.LegacyTotal{Sent: true}, 102_00); got.LegacyEarnings != nil {
+			t.Errorf("taken back: %+v", got)
 		}
 		_, err = d.Revise(t.Context(), d.by, e.ID, func(v int64) bool { return v == 1 }, func(*earnings.Details) fault.Fields { return nil })
 		if !errors.Is(err, fault.Stale) {

@@ -58,6 +58,8 @@ type Store interface {
 	// is the one made then (for one entry).
 	CreateEntries(ctx context.Context, by account.Actor, entries []Entry) (first Entry, repeated bool, err error)
 	Entry(ctx context.Context, owner, id int64) (Entry, error)
+	// EntryOwner is whose an entry is, or ErrNotFound.
+	EntryOwner(ctx context.Context, id int64) (int64, error)
 	UpdateEntry(ctx context.Context, by account.Actor, owner, id int64, change func(*Entry) error) (Entry, error)
 	DeleteEntry(ctx context.Context, by account.Actor, owner, id int64, check func(Entry) error) error
 	Entries(ctx context.Context, owner int64, f Filter, at Place) (Page, error)
@@ -155,13 +157,30 @@ func (e *Entry) compute(bad *fault.Fields) {
 		return
 	}
 	e.Earnings = Earnings(e.AppIncome, e.Commission, e.Tips, e.Expenses)
-	e.LegacyEarnings = nil
 	e.ItemsChanged = false
+	switch total := e.Earnings; {
+	case e.Legacy == nil:
+		e.LegacyEarnings = &total
+	case e.Legacy.Sent:
+		e.LegacyEarnings = e.Legacy.Value
+	}
+	e.Legacy = nil
 }
 
 // Entry reads one of the actor's entries.
 func (s *Service) Entry(ctx context.Context, by account.Actor, id int64) (Entry, error) {
 	return s.store.Entry(ctx, by.ID, id)
+}
+
+// Owned is nil when the entry is the actor's, and tells one of somebody else
+// (ErrForbidden) from one that is not there (ErrNotFound): for the older client,
+// which shows the difference. Everybody else finds their own entries alone.
+func (s *Service) Owned(ctx context.Context, by account.Actor, id int64) error {
+	owner, err := s.store.EntryOwner(ctx, id)
+	if err == nil && owner != by.ID {
+		return ErrForbidden
+	}
+	return err
 }
 
 // Revise edits one of the actor's entries.

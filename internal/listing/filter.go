@@ -45,7 +45,7 @@ var Sorts = []string{"created_at", "price", "year", "mileage_km", "make"}
 // Order is how a list is sorted; posts alike in Key follow by id, and posts
 // without the value come last.
 type Order struct {
-	Key  string // one of Sorts
+	Key  string // one of Sorts, or "id" (by number of page alone)
 	Desc bool
 }
 

@@ -147,8 +147,9 @@ func (d *Details) texts() []textField {
 
 // validate notes what is wrong with the details. before are those that the post
 // had until now (nil for a new one): a value that an older post came with is
-// not demanded better than it was, as long as it is left alone.
-func (d *Details) validate(before *Details, thisYear int, bad *fault.Fields) {
+// not demanded better than it was, as long as it is left alone. Without period a
+// new one may be for none: the older client knows no periods.
+func (d *Details) validate(before *Details, thisYear int, period bool, bad *fault.Fields) {
 	for _, f := range d.texts() {
 		if before == nil || !sameText(before, f.name, *f.value) {
 			account.CheckText(bad, f.name, *f.value, f.minimum, account.MaxText, false)
@@ -178,7 +179,7 @@ func (d *Details) validate(before *Details, thisYear int, bad *fault.Fields) {
 			checkRange(bad, n.name, *n.value, n.minimum, n.maximum)
 		}
 	}
-	d.validatePrice(before, bad)
+	d.validatePrice(before, period, bad)
 	account.CheckChoice(bad, "offer", d.Offer, Offers)
 	account.CheckChoice(bad, "status", d.Status, Statuses)
 	if before == nil || d.Currency != before.Currency {
@@ -186,14 +187,14 @@ func (d *Details) validate(before *Details, thisYear int, bad *fault.Fields) {
 	}
 }
 
-func (d *Details) validatePrice(before *Details, bad *fault.Fields) {
+func (d *Details) validatePrice(before *Details, period bool, bad *fault.Fields) {
 	if d.Price == nil && !bad.Has("price") && (before == nil || before.Price != nil) {
 		bad.Add("price", "required", "This field is required.")
 	}
 	switch {
 	case d.PricePeriod != nil:
 		account.CheckChoice(bad, "price_period", *d.PricePeriod, PricePeriods)
-	case !bad.Has("price_period") && (before == nil || before.PricePeriod != nil):
+	case period && !bad.Has("price_period") && (before == nil || before.PricePeriod != nil):
 		bad.Add("price_period", "required", "This field is required.")
 	}
 }

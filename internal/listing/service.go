@@ -55,7 +55,7 @@ func NewService(store Store, now func() time.Time) *Service {
 func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad fault.Fields) (post Post, repeated bool, err error) {
 	now := s.now()
 	d.tidy()
-	d.validate(nil, now.Year(), &bad)
+	d.validate(nil, now.Year(), by.Source != account.SourceLegacy, &bad)
 	if err := bad.Err(); err != nil {
 		return Post{}, false, err
 	}
@@ -99,7 +99,7 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		before := p.Details
 		bad := change(&p.Details)
 		p.tidy()
-		p.validate(&before, now.Year(), &bad)
+		p.validate(&before, now.Year(), true, &bad)
 		p.UpdatedAt = now
 		return bad.Err()
 	})

@@ -183,6 +183,7 @@ func (w *world) entry(r *rand.Rand, h habits, owner int64, s shift, firstOfDay b
 	e := earnings.Entry{Details: d, OwnerID: owner, CreatedAt: w.evening(r, s.day), Revision: 1}
 	e.UpdatedAt = e.CreatedAt
 	e.Earnings = earnings.Earnings(e.AppIncome, e.Commission, e.Tips, e.Expenses)
+	e.LegacyEarnings = &e.Earnings
 	return e
 }
 

@@ -66,14 +66,15 @@ func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// origins are the origins whose pages may use the API (B3).
-type origins struct {
+// Origins are the origins whose pages may use the API (B3).
+type Origins struct {
 	exact    map[string]bool
 	loopback bool
 }
 
-func newOrigins(exact []string, loopback bool) origins {
-	o := origins{exact: map[string]bool{}, loopback: loopback}
+// NewOrigins knows the exact origins, and with loopback any of this machine's.
+func NewOrigins(exact []string, loopback bool) Origins {
+	o := Origins{exact: map[string]bool{}, loopback: loopback}
 	for _, s := range exact {
 		if s = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(s), "/")); strings.Contains(s, "://") && !strings.Contains(s, "*") {
 			o.exact[s] = true
@@ -82,8 +83,8 @@ func newOrigins(exact []string, loopback bool) origins {
 	return o
 }
 
-// allow tells whether origin, as a browser spelled it, may use the API.
-func (o origins) allow(origin string) bool {
+// Allow tells whether origin, as a browser spelled it, may use the API.
+func (o Origins) Allow(origin string) bool {
 	if o.exact[origin] {
 		return true
 	}

@@ -90,7 +90,7 @@ type Server struct {
 	hosts    hosts
 	https    bool
 	trusted  []netip.Prefix
-	origins  origins
+	origins  Origins
 	api      http.Handler
 	storage  http.Handler
 	site     http.Handler
@@ -118,7 +118,7 @@ func New(o Options) *Server {
 		hosts:    newHosts(o.PublicURL),
 		https:    o.PublicURL != nil && o.PublicURL.Scheme == "https",
 		trusted:  o.TrustedProxies,
-		origins:  newOrigins(o.CORSOrigins, o.AllowLoopbackOrigins),
+		origins:  NewOrigins(o.CORSOrigins, o.AllowLoopbackOrigins),
 		site:     o.Site,
 		maxFly:   int64(o.MaxInFlight),
 		maxConns: int64(o.MaxConns),
@@ -310,7 +310,7 @@ func (s *Server) cross(next http.Handler) http.Handler {
 		return nil
 	}
 	next = cors.New(cors.Options{
-		AllowOriginFunc:  s.origins.allow,
+		AllowOriginFunc:  s.origins.Allow,
 		AllowCredentials: true,
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 		AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"},

@@ -204,6 +204,14 @@ func pointers(entries []earnings.Entry) []*earnings.Entry {
 	return list
 }
 
+// EntryOwner is whose an entry is.
+func (s *Store) EntryOwner(ctx context.Context, id int64) (owner int64, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		return orNotFound(db.QueryRowContext(ctx, `SELECT owner_id FROM entry WHERE id = $1`, id).Scan(&owner), earnings.ErrNotFound)
+	})
+	return owner, err
+}
+
 // Entry reads an entry of an owner.
 func (s *Store) Entry(ctx context.Context, owner, id int64) (e earnings.Entry, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {

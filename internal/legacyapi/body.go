@@ -1,0 +1,156 @@
+package legacyapi
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
+)
+
+// maxBody is how large a JSON body may be (promise I1).
+const maxBody = 256 << 10
+
+// The words of Django REST framework.
+const (
+	saysRequired = "This field is required."
+	saysBlank    = "This field may not be blank."
+	saysNull     = "This field may not be null."
+	saysNumber   = "A valid number is required."
+	saysInteger  = "A valid integer is required."
+	saysString   = "Not a valid string."
+)
+
+// value is what a client sent for a field: a text, a number as it was written,
+// null, or something that is neither.
+type value struct {
+	text  string
+	null  bool
+	other bool
+}
+
+// input is the fields of a body. Unknown ones are ignored: the client sends whole
+// objects (promise Z3).
+type input map[string]value
+
+// readJSON reads the body of a request. Nothing sent is nothing said.
+func readJSON(r *http.Request) (input, error) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	if len(raw) > maxBody {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "detail", "The body is too large.")
+	}
+	if len(raw) == 0 {
+		return input{}, nil
+	}
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "detail", "Send the body as application/json.")
+	}
+	if err := jsonbody.Check(raw); err != nil {
+		return nil, refuse(http.StatusBadRequest, "detail", "JSON parse error - "+fault.As(err).Error())
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, refuse(http.StatusBadRequest, "detail", "JSON parse error")
+	}
+	in := input{}
+	for name, member := range members {
+		var v value
+		switch member[0] {
+		case '"':
+			v.other = json.Unmarshal(member, &v.text) != nil
+		case 'n':
+			v.null = true
+		case '{', '[', 't', 'f':
+			v.other = true
+		default:
+			v.text = string(member)
+		}
+		in[name] = v
+	}
+	return in, nil
+}
+
+func unreadable(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return refuse(http.StatusRequestEntityTooLarge, "detail", "The body is too large.")
+	}
+	return refuse(http.StatusBadRequest, "detail", "The request could not be read to its end.")
+}
+
+// complaints are what is wrong, by the client's names of the fields.
+type complaints map[string][]string
+
+func (b complaints) add(name, text string) { b[name] = append(b[name], text) }
+
+func (b complaints) err() error {
+	if len(b) == 0 {
+		return nil
+	}
+	return &refusal{http.StatusBadRequest, b}
+}
+
+// byField turns a service's complaints into the client's.
+func byField(fields fault.Fields) complaints {
+	bad := complaints{}
+	for _, f := range fields {
+		name := f.Field
+		if older, ok := olderNames[name]; ok {
+			name = older
+		}
+		if name == "" {
+			name = "non_field_errors"
+		}
+		bad.add(name, f.Message)
+	}
+	return bad
+}
+
+// olderNames are the fields that the client calls otherwise.
+var olderNames = map[string]string{
+	"make": "car_name", "gears": "gear_number", "seats": "seat_number", "doors": "door_number", "mileage_km": "milleage",
+	"power_hp": "power", "consumption": "mpg", "content_type": "file_type", "file": "file_id",
+}
+
+// presence is whether a field must be sent, and may be empty.
+type presence int
+
+const (
+	optional presence = iota // may be left out, blank or null
+	required                 // must be sent, and hold something
+	partial                  // may be left out, but not emptied: an update of a required one
+)
+
+// text reads a text field; given tells whether there is one.
+func (in input) text(name string, p presence, bad complaints) (text string, given bool) {
+	v, given := in[name]
+	text = strings.TrimSpace(v.text)
+	switch {
+	case !given:
+		if p == required {
+			bad.add(name, saysRequired)
+		}
+		return "", false
+	case v.null && p == optional:
+		return "", true
+	case v.null:
+		bad.add(name, saysNull)
+	case v.other:
+		bad.add(name, saysString)
+	case text == "" && p != optional:
+		bad.add(name, saysBlank)
+	case !utf8.ValidString(v.text): // of a form; JSON was looked at
+		bad.add(name, saysString)
+	default:
+		return v.text, true
+	}
+	return "", false
+}

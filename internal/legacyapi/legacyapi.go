@@ -1,0 +1,305 @@
+// Package legacyapi is the API of the older web client, which was written for a
+// Django backend and cannot be changed: bare paths, a cookie, numbers as texts,
+// and errors in the words of Django REST framework. It is a translation onto the
+// services that the product's own API calls, and holds no rules of the business.
+package legacyapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/earnings"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/media"
+)
+
+// Options are what the API is made of.
+type Options struct {
+	Accounts *account.Service
+	Listings *listing.Service
+	Earnings *earnings.Service
+	Media    *media.Service
+	// AllowedOrigin tells whether pages of an origin, as a browser spells it, may
+	// use the API. The server's own origin is among them.
+	AllowedOrigin func(origin string) bool
+	Secure        bool          // cookies travel over https alone
+	SameSite      http.SameSite // of the cookie; Lax when it is 0
+	Log           *slog.Logger
+}
+
+// API serves the paths of the older client.
+type API struct {
+	Options
+	methods map[string]map[string]handler // by path, by method
+}
+
+// handler answers a call; its error is answered by fail.
+type handler func(c *call) error
+
+// call is a request with who makes it.
+type call struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	by   account.Actor
+	user account.User
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// New returns the API.
+func New(o Options) *API {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.SameSite == 0 {
+		o.SameSite = http.SameSiteLaxMode
+	}
+	a := &API{Options: o, methods: map[string]map[string]handler{}}
+	a.register()
+	return a
+}
+
+// register is every route. Those of closed are for people who are signed in.
+func (a *API) register() {
+	open := func(method, path string, h handler) {
+		if a.methods[path] == nil {
+			a.methods[path] = map[string]handler{}
+		}
+		a.methods[path][method] = h
+	}
+	closed := func(method, path string, h handler) {
+		open(method, path, func(c *call) error {
+			if err := a.identify(c); err != nil {
+				return err
+			}
+			return h(c)
+		})
+	}
+	open(http.MethodPost, "/api/register", a.signUp)
+	open(http.MethodPost, "/api/login", a.signIn)
+	open(http.MethodPost, "/api/logout", a.signOut)
+	closed(http.MethodGet, "/api/user", a.readUser)
+	closed(http.MethodPut, "/api/user-update", a.updateUser)
+	closed(http.MethodDelete, "/api/user-delete", a.deleteUser)
+
+	closed(http.MethodPost, "/api/add-carpost", a.addPost)
+	closed(http.MethodGet, "/api/get-carposts/{page}", a.posts(listing.Filter{}))
+	closed(http.MethodGet, "/api/get-user-carposts/{page}", a.posts(listing.Filter{Own: true}))
+	closed(http.MethodGet, "/api/get-carpost/{id}", a.readPost)
+	closed(http.MethodPut, "/api/update-ridepost/{id}", a.updatePost)
+	closed(http.MethodDelete, "/api/delete-ridepost", a.deletePost)
+
+	closed(http.MethodPost, "/api/upload/direct/start", a.startUpload)
+	closed(http.MethodPost, "/api/upload/direct/finish", a.finishUpload)
+	closed(http.MethodGet, "/api/get-image-by-post-id/{id}", a.cover)
+
+	closed(http.MethodPost, "/api/add-calculator-entry", a.addEntry)
+	closed(http.MethodGet, "/api/get-calculator-entries", a.entries)
+	closed(http.MethodGet, "/api/get-recent-calculator-entries", a.recentEntries)
+	closed(http.MethodPatch, "/api/update-calculator-entry/{id}", a.updateEntry)
+	closed(http.MethodDelete, "/api/delete-calculator-entry/{id}", a.deleteEntry)
+}
+
+// Mount puts the paths on a mux. next is asked for the methods that the older
+// client does not use on a path that it shares with the product's own API.
+func (a *API) Mount(mux *http.ServeMux, next http.Handler) {
+	for path, methods := range a.methods {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			method := r.Method
+			if method == http.MethodHead {
+				method = http.MethodGet
+			}
+			h, ok := methods[method]
+			switch {
+			case ok:
+				a.serve(w, r, h)
+			case path == "/api/user":
+				next.ServeHTTP(w, r)
+			default:
+				w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
+				detail(w, http.StatusMethodNotAllowed, `Method "`+r.Method+`" not allowed.`)
+			}
+		})
+	}
+}
+
+func (a *API) serve(w http.ResponseWriter, r *http.Request, h handler) {
+	c := &call{w: w, r: r, by: account.Actor{Source: account.SourceLegacy, Address: r.RemoteAddr, Device: r.UserAgent()}}
+	err := a.sameSite(r)
+	if err == nil {
+		err = h(c)
+	}
+	if err != nil {
+		a.fail(c, err)
+	}
+}
+
+// refusal is an answer that is no success, in the client's own words.
+type refusal struct {
+	status int
+	body   any
+}
+
+func (r *refusal) Error() string { return "refused with " + strconv.Itoa(r.status) }
+
+type object = map[string]any
+
+// refuse is a refusal with one member.
+func refuse(status int, name string, value any) error {
+	return &refusal{status, object{name: value}}
+}
+
+// The refusals that are the same everywhere.
+var (
+	errUnauthenticated = refuse(http.StatusForbidden, "detail", "Unauthenticated")
+	errForeign         = refuse(http.StatusForbidden, "detail", "Requests from this origin are not allowed.")
+	errNotFound        = refuse(http.StatusNotFound, "detail", "Not found.")
+)
+
+// fail answers with what an error comes down to for the client.
+func (a *API) fail(c *call, err error) {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		answer(c.w, r.status, r.body)
+		return
+	}
+	f := fault.As(err)
+	if errors.Is(err, context.Canceled) { // the client has gone
+		f = fault.New(fault.Unavailable, "The request was given up.")
+	}
+	if f == nil {
+		a.logProblem(c, http.StatusInternalServerError, err)
+		detail(c.w, http.StatusInternalServerError, "Something went wrong on our side. It has been noted.")
+		return
+	}
+	if f.RetryAfter > 0 {
+		c.w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter+time.Second-1)/time.Second)))
+	}
+	status := statusOf[f.Kind]
+	switch f.Kind { //nolint:exhaustive // the others answer with their sentence
+	case fault.Invalid:
+		answer(c.w, status, byField(f.Fields))
+		return
+	case fault.NotFound:
+		detail(c.w, status, "Not found.")
+		return
+	case fault.Unauthenticated:
+		detail(c.w, status, "Unauthenticated")
+		return
+	}
+	if status >= http.StatusInternalServerError {
+		a.logProblem(c, status, err)
+	}
+	detail(c.w, status, f.Message)
+}
+
+var statusOf = map[fault.Kind]int{
+	fault.Invalid:         http.StatusBadRequest,
+	fault.Unauthenticated: http.StatusForbidden,
+	fault.Reauthenticate:  http.StatusForbidden,
+	fault.Forbidden:       http.StatusForbidden,
+	fault.NotFound:        http.StatusNotFound,
+	fault.Conflict:        http.StatusConflict,
+	fault.Stale:           http.StatusConflict,
+	fault.Mismatch:        http.StatusConflict,
+	fault.TooLarge:        http.StatusRequestEntityTooLarge,
+	fault.Unsupported:     http.StatusUnsupportedMediaType,
+	fault.TooMany:         http.StatusTooManyRequests,
+	fault.Unavailable:     http.StatusServiceUnavailable,
+	fault.Full:            http.StatusInsufficientStorage,
+}
+
+func (a *API) logProblem(c *call, status int, err error) {
+	a.Log.ErrorContext(c.ctx(), "request failed", "route", c.r.Pattern, "status", status, "request_id", c.r.Header.Get("X-Request-Id"), "err", err)
+}
+
+// detail answers with one sentence.
+func detail(w http.ResponseWriter, status int, text string) {
+	answer(w, status, object{"detail": text})
+}
+
+// answer sends JSON.
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(body) // fails only if the client has gone
+}
+
+// id reads the number of the object in the path, in the one way there is.
+func (c *call) id() (int64, error) {
+	text := c.r.PathValue("id")
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 || strconv.FormatInt(id, 10) != text {
+		return 0, errNotFound
+	}
+	return id, nil
+}
+
+// pageSize is how many things a page of a list has.
+const pageSize = 10
+
+type pagination struct {
+	CurrentPage        int  `json:"current_page"`
+	TotalPages         int  `json:"total_pages"`
+	HasPrevious        bool `json:"has_previous"`
+	HasNext            bool `json:"has_next"`
+	PreviousPageNumber *int `json:"previous_page_number"`
+	NextPageNumber     *int `json:"next_page_number"`
+}
+
+// The client reads the error of a list from a success.
+var (
+	errNoPage  = refuse(http.StatusOK, "error", "Page not found! The page number you're requesting is out of range!")
+	errBadPage = refuse(http.StatusOK, "error", "Invalid page number. Page should be an integer!")
+)
+
+// maxPage bounds page numbers before they are multiplied.
+const maxPage = 1 << 40
+
+// pageNumber reads the number of a page.
+func pageNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, errNoPage
+	case err != nil:
+		return 0, errBadPage
+	case n < 1 || n > maxPage:
+		return 0, errNoPage
+	}
+	return n, nil
+}
+
+// page answers with a page of a list. An empty list has one empty page.
+func page[T any](c *call, n, count int, data []T) error {
+	total := max(1, (count+pageSize-1)/pageSize)
+	if n > total {
+		return errNoPage
+	}
+	p := pagination{CurrentPage: n, TotalPages: total, HasPrevious: n > 1, HasNext: n < total}
+	if p.HasPrevious {
+		p.PreviousPageNumber = new(n - 1)
+	}
+	if p.HasNext {
+		p.NextPageNumber = new(n + 1)
+	}
+	if data == nil {
+		data = []T{}
+	}
+	answer(c.w, http.StatusOK, object{"data": data, "count": count, "pagination": p})
+	return nil
+}
+
+// moment is a time as the client reads it: ISO 8601 with an offset.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") }

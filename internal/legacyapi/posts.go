@@ -1,0 +1,354 @@
+package legacyapi
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/legacy"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/media"
+)
+
+type postOut struct {
+	ID               int64   `json:"id"`
+	UserID           int64   `json:"user_id"`
+	CarName          string  `json:"car_name"`
+	Model            string  `json:"model"`
+	Version          string  `json:"version"`
+	Year             *string `json:"year"`
+	Engine           string  `json:"engine"`
+	Fuel             string  `json:"fuel"`
+	Body             string  `json:"body"`
+	Transmission     string  `json:"transmission"`
+	GearNumber       *string `json:"gear_number"`
+	Color            string  `json:"color"`
+	SeatNumber       *string `json:"seat_number"`
+	DoorNumber       *string `json:"door_number"`
+	Milleage         *string `json:"milleage"`
+	Power            *string `json:"power"`
+	Mpg              *string `json:"mpg"`
+	Description      string  `json:"description"`
+	EmissionStandard string  `json:"emission_standard"`
+	Location         string  `json:"location"`
+	Contact          string  `json:"contact"`
+	Price            *string `json:"price"`
+	CreatedAt        string  `json:"created_at"`
+}
+
+func newPostOut(p listing.Post) postOut {
+	return postOut{
+		ID: p.ID, UserID: p.OwnerID, CarName: p.Make, Model: p.Model, Version: p.Version, Year: whole(p.Year), Engine: p.Engine, Fuel: p.Fuel,
+		Body: p.Body, Transmission: p.Transmission, GearNumber: whole(p.Gears), Color: p.Color, SeatNumber: whole(p.Seats), DoorNumber: whole(p.Doors),
+		Milleage: whole(p.MileageKM), Power: whole(p.PowerHP), Mpg: short(p.Consumption), Description: p.Description,
+		EmissionStandard: p.EmissionStandard, Location: p.Location, Contact: p.Contact, Price: short(p.Price), CreatedAt: moment(p.CreatedAt),
+	}
+}
+
+func whole(n *int) *string {
+	if n == nil {
+		return nil
+	}
+	return new(strconv.Itoa(*n))
+}
+
+func short(a *fixed.Amount) *string {
+	if a == nil {
+		return nil
+	}
+	return new(legacy.Short(*a))
+}
+
+// applyPost writes the fields that were sent into the details of a post. must is
+// what is asked of the fields that a post cannot do without.
+func (in input) applyPost(d *listing.Details, must presence, bad complaints) {
+	for _, f := range []struct {
+		name string
+		into *string
+		p    presence
+	}{
+		{"car_name", &d.Make, must},
+		{"model", &d.Model, must},
+		{"version", &d.Version, optional},
+		{"engine", &d.Engine, must},
+		{"fuel", &d.Fuel, must},
+		{"body", &d.Body, must},
+		{"transmission", &d.Transmission, must},
+		{"color", &d.Color, must},
+		{"description", &d.Description, optional},
+		{"emission_standard", &d.EmissionStandard, must},
+		{"location", &d.Location, optional},
+		{"contact", &d.Contact, optional},
+	} {
+		if text, given := in.text(f.name, f.p, bad); given {
+			*f.into = text
+		}
+	}
+	for _, f := range []struct {
+		name string
+		into **int
+		p    presence
+	}{
+		{"year", &d.Year, must},
+		{"gear_number", &d.Gears, must},
+		{"seat_number", &d.Seats, must},
+		{"door_number", &d.Doors, optional},
+		{"milleage", &d.MileageKM, must},
+		{"power", &d.PowerHP, must},
+	} {
+		text, given := in.text(f.name, f.p, bad)
+		switch {
+		case !given:
+		case strings.TrimSpace(text) == "":
+			*f.into = nil
+		default:
+			n, _, err := legacy.Whole(text)
+			if err != nil {
+				bad.add(f.name, saysInteger)
+				continue
+			}
+			*f.into = new(int(n))
+		}
+	}
+	for _, f := range []struct {
+		name string
+		into **fixed.Amount
+		p    presence
+	}{{"mpg", &d.Consumption, optional}, {"price", &d.Price, must}} {
+		text, given := in.text(f.name, f.p, bad)
+		switch {
+		case !given:
+		case strings.TrimSpace(text) == "":
+			*f.into = nil
+		default:
+			n, _, err := legacy.Amount(text, f.name == "price")
+			if err != nil {
+				bad.add(f.name, saysNumber)
+				continue
+			}
+			*f.into = &n
+		}
+	}
+}
+
+// addPost serves POST add-carpost. Posts made here are for rent, in EUR, and for
+// no period.
+func (a *API) addPost(c *call) error {
+	in, err := readJSON(c.r)
+	if err != nil {
+		return err
+	}
+	bad, d := complaints{}, listing.DefaultDetails()
+	in.applyPost(&d, required, bad)
+	if err := bad.err(); err != nil {
+		return err
+	}
+	p, _, err := a.Listings.Create(c.ctx(), c.by, d, nil)
+	if err != nil {
+		return err
+	}
+	answer(c.w, http.StatusOK, newPostOut(p))
+	return nil
+}
+
+// posts serves GET get-carposts/{page} and get-user-carposts/{page}.
+func (a *API) posts(f listing.Filter) handler {
+	return func(c *call) error {
+		n, err := pageNumber(c.r.PathValue("page"))
+		if err != nil {
+			return err
+		}
+		found, err := a.Listings.Posts(c.ctx(), c.by, f, listing.Order{Key: "id"}, listing.Place{Limit: pageSize, Offset: (n - 1) * pageSize})
+		if err != nil {
+			return err
+		}
+		var data []postOut
+		for _, p := range found.Posts {
+			data = append(data, newPostOut(p))
+		}
+		return page(c, n, found.Count, data)
+	}
+}
+
+// readPost serves GET get-carpost/{id}.
+func (a *API) readPost(c *call) error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	p, err := a.Listings.Post(c.ctx(), c.by, id)
+	if err != nil {
+		return err
+	}
+	answer(c.w, http.StatusOK, newPostOut(p))
+	return nil
+}
+
+// The limits of an update's form (promise U12). The image alone may be large.
+const (
+	maxParts  = 40
+	maxField  = 32 << 10
+	maxForm   = media.MaxSize + 512<<10
+	imageTime = 5 * time.Minute
+)
+
+var (
+	errNotYours = refuse(http.StatusForbidden, "Message", "You do not have permission to edit this car post.")
+	errTooLarge = refuse(http.StatusBadRequest, "Message", "The image size is too large. Please upload an image that is less than 10MB.")
+)
+
+// updatePost serves PUT update-ridepost/{id}: a form with any of the fields, and
+// an image that takes the place of the cover. Whose the post is, is looked at
+// before the form is read (promise Z2).
+func (a *API) updatePost(c *call) error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	if _, err := a.Listings.MayAttach(c.ctx(), c.by, id); err != nil {
+		return mine(err, errNotYours)
+	}
+	in, image, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	bad := complaints{}
+	in.applyPost(&listing.Details{}, partial, bad)
+	if err := bad.err(); err != nil {
+		return err
+	}
+	p, err := a.Listings.Revise(c.ctx(), c.by, id, nil, func(d *listing.Details) fault.Fields {
+		in.applyPost(d, partial, complaints{}) // which were none
+		return nil
+	})
+	if err != nil {
+		return mine(err, errNotYours)
+	}
+	if image != nil {
+		if err := a.replaceCover(c, p, *image); err != nil {
+			return err
+		}
+	}
+	answer(c.w, http.StatusOK, newPostOut(p))
+	return nil
+}
+
+func (a *API) replaceCover(c *call, p listing.Post, f formFile) error {
+	var cover int64
+	if len(p.Photos) > 0 {
+		cover = p.Photos[0].ID
+	}
+	_, err := a.Media.Take(c.ctx(), c.by, p.ID, f.name, f.raw, cover)
+	if bad := fault.As(err); bad != nil && bad.Kind == fault.Invalid {
+		return refuse(http.StatusBadRequest, "image", []string{bad.Fields[0].Message})
+	}
+	return err
+}
+
+// mine puts a refusal in the client's words in the place of one that says that
+// something is somebody else's.
+func mine(err, theirs error) error {
+	if errors.Is(err, fault.Forbidden) {
+		return theirs
+	}
+	return err
+}
+
+type formFile struct {
+	name string
+	raw  []byte
+}
+
+// readForm reads the form of an update, piece by piece and within its limits.
+// Without a file the client sends the text "undefined" for the image.
+func readForm(c *call) (input, *formFile, error) {
+	mediaType, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err == nil && mediaType == "application/json" {
+		in, err := readJSON(c.r)
+		return in, nil, err
+	}
+	if err != nil || mediaType != "multipart/form-data" {
+		return nil, nil, refuse(http.StatusUnsupportedMediaType, "detail", "Send the body as multipart/form-data.")
+	}
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(imageTime)) // a recorder in a test has none
+	form := multipart.NewReader(http.MaxBytesReader(c.w, c.r.Body, maxForm), params["boundary"])
+	in, file := input{}, (*formFile)(nil)
+	for n := 0; ; n++ {
+		part, err := form.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return in, file, nil
+		}
+		if err != nil {
+			return nil, nil, formError(err)
+		}
+		if n == maxParts {
+			return nil, nil, refuse(http.StatusBadRequest, "detail", "The form has too many parts.")
+		}
+		name, limit := part.FormName(), int64(maxField)
+		if part.FileName() != "" {
+			limit = media.MaxSize
+		}
+		raw, err := io.ReadAll(io.LimitReader(part, limit+1))
+		if err != nil {
+			return nil, nil, formError(err)
+		}
+		switch isFile := part.FileName() != ""; {
+		case int64(len(raw)) > limit && isFile:
+			return nil, nil, errTooLarge
+		case int64(len(raw)) > limit:
+			return nil, nil, complaints{name: {"Ensure this field has no more than 255 characters."}}.err()
+		case isFile && name == "image":
+			file = &formFile{part.FileName(), raw}
+		case isFile:
+		default:
+			in[name] = value{text: string(raw)}
+		}
+	}
+}
+
+func formError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return errTooLarge
+	}
+	return refuse(http.StatusBadRequest, "detail", "Multipart form parse error.")
+}
+
+// deletePost serves DELETE delete-ridepost.
+func (a *API) deletePost(c *call) error {
+	in, err := readJSON(c.r)
+	if err != nil {
+		return err
+	}
+	id, given, err := in.number("car_post_id")
+	if !given {
+		return refuse(http.StatusBadRequest, "detail", "Missing required argument: car_post_id")
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.Listings.Delete(c.ctx(), c.by, id, nil); err != nil {
+		return mine(err, refuse(http.StatusForbidden, "detail", "You do not have permission to delete this car post."))
+	}
+	answer(c.w, http.StatusOK, object{"message": "Car post deleted successfully!"})
+	return nil
+}
+
+// number reads the number of an object out of a body.
+func (in input) number(name string) (id int64, given bool, err error) {
+	v, given := in[name]
+	if !given || v.null || (v.text == "" && !v.other) {
+		return 0, false, nil
+	}
+	id, err = strconv.ParseInt(strings.TrimSpace(v.text), 10, 64)
+	if err != nil || v.other {
+		return 0, true, complaints{name: {saysInteger}}.err()
+	}
+	return id, true, nil
+}

@@ -1,0 +1,67 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+)
+
+// The older client hands some photos to the server itself, and asks for a photo
+// once, right after it was completed: these do for it what others do in steps.
+
+// finishTime is how long the older client waits until a photo is ready.
+const finishTime = 10 * time.Second
+
+// Finish completes a photo and re-encodes it at once, in finishTime at most; when
+// that is too short, the job does it.
+func (s *Service) Finish(ctx context.Context, by account.Actor, post, id int64) (Upload, error) {
+	t := Target{Post: post}
+	u, err := s.Complete(ctx, by, t, id)
+	if err != nil {
+		return Upload{}, err
+	}
+	within, cancel := context.WithTimeout(ctx, finishTime)
+	defer cancel()
+	if err := s.Process(within, Process{UploadID: u.ID, Folder: u.Folder}); err != nil {
+		s.log.WarnContext(ctx, "photo left to its job", "upload", u.ID, "err", err)
+	}
+	return s.Upload(ctx, by, t, id)
+}
+
+// Take stores a photo that came to the server itself, and makes it ready. With
+// replaces it takes the place of that photo of the post. The type is that of the
+// bytes.
+func (s *Service) Take(ctx context.Context, by account.Actor, post int64, name string, raw []byte, replaces int64) (Upload, error) {
+	kind := http.DetectContentType(raw)
+	u, _, _, err := s.Start(ctx, by, Request{
+		Target: Target{Post: post}, File: File{Name: name, ContentType: kind, Size: int64(len(raw))}, Replaces: replaces,
+	}, nil)
+	if err != nil {
+		return Upload{}, err
+	}
+	if err := s.bucket.Put(ctx, u.UploadKey, kind, raw); err != nil {
+		return Upload{}, errors.Join(s.explain(err, "store a photo"), s.Delete(ctx, by, u.Target, u.ID))
+	}
+	done, err := s.Finish(ctx, by, post, u.ID)
+	if err == nil && done.State == Failed {
+		err = errors.Join(fault.InvalidField("file", "unreadable", done.Problem), s.Delete(ctx, by, u.Target, u.ID))
+	}
+	return done, err
+}
+
+// PostOf is the post of a photo that the actor may complete: the older client
+// names the photo alone.
+func (s *Service) PostOf(ctx context.Context, by account.Actor, id int64) (int64, error) {
+	u, err := s.store.UploadByID(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	if u.Post == 0 || !by.MayManage(u.OwnerID) {
+		return 0, ErrNotFound
+	}
+	return u.Post, nil
+}
