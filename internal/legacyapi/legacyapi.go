@@ -41,7 +41,11 @@ type Options struct {
 type API struct {
 	Options
 	methods map[string]map[string]handler // by path, by method
+	forms   chan struct{}                 // places for forms, which hold an image in memory (promise O3)
 }
+
+// formsAtOnce is how many forms are read at once.
+const formsAtOnce = 8
 
 // handler answers a call; its error is answered by fail.
 type handler func(c *call) error
@@ -64,7 +68,7 @@ func New(o Options) *API {
 	if o.SameSite == 0 {
 		o.SameSite = http.SameSiteLaxMode
 	}
-	a := &API{Options: o, methods: map[string]map[string]handler{}}
+	a := &API{Options: o, methods: map[string]map[string]handler{}, forms: make(chan struct{}, formsAtOnce)}
 	a.register()
 	return a
 }

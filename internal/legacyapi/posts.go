@@ -215,6 +215,12 @@ func (a *API) updatePost(c *call) error {
 	if _, err := a.Listings.MayAttach(c.ctx(), c.by, id); err != nil {
 		return mine(err, errNotYours)
 	}
+	select {
+	case a.forms <- struct{}{}:
+		defer func() { <-a.forms }()
+	default:
+		return media.ErrBusy
+	}
 	in, image, err := readForm(c)
 	if err != nil {
 		return err
