@@ -14,8 +14,6 @@ func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }
 var (
 	CheckJSON = checkJSON
 	ReadLines = readLines
-	SafeCell  = safeCell
-	PlainCell = plainCell
 )
 
 // OpenCursor reads a cursor as the list of posts does.
