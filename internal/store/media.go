@@ -485,6 +485,19 @@ func (s *Store) KeptUploads(ctx context.Context, started bool, after string, lim
 	return list(ctx, s, scanUpload, uploadSelect+` WHERE `+key+` > $1 ORDER BY `+key+` LIMIT $2`, after, limit)
 }
 
+// LegacyUploads are the ids of photos that are shown as they came from the older
+// backend.
+func (s *Store) LegacyUploads(ctx context.Context, after int64, limit int) ([]int64, error) {
+	return list(ctx, s, func(r row) (int64, error) {
+		var id int64
+		err := r.Scan(&id)
+		return id, err
+	}, `
+		SELECT id FROM upload
+		WHERE folder IS NULL AND legacy_key IS NOT NULL AND state = $1 AND post_id IS NOT NULL AND id > $2
+		ORDER BY id LIMIT $3`, string(media.Ready), after, limit)
+}
+
 // CountUploads is how many uploads have objects.
 func (s *Store) CountUploads(ctx context.Context) (n int, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
