@@ -45,6 +45,7 @@ type Documents interface {
 type Media interface {
 	Process(ctx context.Context, uploadID int64) error
 	GiveUp(ctx context.Context, uploadID int64) error
+	Reencode(ctx context.Context) (int, error)
 	Purge(ctx context.Context) (int, error)
 	DropUnfinished(ctx context.Context) (int, error)
 	Check(ctx context.Context, repair bool, progress func(done, total int)) (media.Report, error)
@@ -73,6 +74,8 @@ const (
 	removeEvery   = time.Minute
 	compareAt     = 3*time.Hour + 17*time.Minute // of the day, in UTC
 	compareTime   = 4 * time.Hour
+	reencodeEvery = 10 * time.Minute // and at the start of a server: right after an import
+	reencodeTime  = time.Hour        // of one run
 	remindEvery   = 5 * time.Minute
 	purgeEvery    = time.Hour
 	defaultWorker = 4
@@ -105,6 +108,7 @@ func NewRunner(o Options) (*Runner, error) {
 		river.AddWorkerSafely(workers, &remindWorker{r: r}),
 		river.AddWorkerSafely(workers, &purgeWorker{r: r}),
 		river.AddWorkerSafely(workers, &processWorker{r: r}),
+		river.AddWorkerSafely(workers, &reencodeWorker{r: r}),
 		river.AddWorkerSafely(workers, &removeWorker{r: r}),
 		river.AddWorkerSafely(workers, &compareWorker{r: r}),
 	} {
@@ -126,6 +130,7 @@ func NewRunner(o Options) (*Runner, error) {
 			periodic(remindEvery, remindDocuments{}),
 			periodic(purgeEvery, purgeExpired{}),
 			periodic(removeEvery, media.PurgeObjects{}),
+			periodic(reencodeEvery, reencodePhotos{}),
 			river.NewPeriodicJob(daily(compareAt), once(compareStorage{}), nil),
 		},
 	}

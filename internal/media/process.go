@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,11 @@ func (s *Service) Process(ctx context.Context, id int64) error {
 	case u.State == Ready: // thumbnails are missing, or it came from the older backend
 		source = u.shown()
 	}
-	made, err := s.render(ctx, source, u.ContentType)
+	contentType := u.ContentType
+	if source == u.LegacyKey {
+		contentType = "" // the older backend has noted what the client said, and looked at nothing
+	}
+	made, err := s.render(ctx, source, contentType)
 	if wrong, ok := errors.AsType[*picture.Error](err); ok {
 		return s.fail(ctx, u, wrong.Message)
 	}
@@ -48,6 +53,8 @@ func (s *Service) Process(ctx context.Context, id int64) error {
 	return s.show(ctx, u, source, made)
 }
 
+// render makes the renditions of a stored photo; contentType is empty where the
+// photo itself has to tell.
 func (s *Service) render(ctx context.Context, key, contentType string) (picture.Rendering, error) {
 	r, found, err := s.bucket.Open(ctx, key, "")
 	if err != nil {
@@ -61,9 +68,22 @@ func (s *Service) render(ctx context.Context, key, contentType string) (picture.
 	if err != nil {
 		return picture.Rendering{}, err
 	}
+	if contentType == "" {
+		contentType = photoType(raw)
+	}
 	ctx, cancel := context.WithTimeout(ctx, decodeTime)
 	defer cancel()
 	return s.lane.Render(ctx, raw, contentType)
+}
+
+// photoType is what the head of a photo says that it is; for what is none, any.
+func photoType(raw []byte) string {
+	for _, t := range PhotoTypes {
+		if _, err := picture.Inspect(bytes.NewReader(raw), t); err == nil {
+			return t
+		}
+	}
+	return PhotoTypes[0]
 }
 
 // show stores the renditions and makes the photo ready. Should it have been
@@ -132,4 +152,40 @@ func (s *Service) GiveUp(ctx context.Context, id int64) error {
 		return err
 	}
 	return s.fail(ctx, u, "The photo could not be processed. Delete it and try again.")
+}
+
+// How Reencode goes about it.
+const (
+	reencodeBatch   = 100
+	reencodeRefused = 3 // failures in a row after which a run leaves the rest for later
+)
+
+// Reencode makes our own renditions of photos that came with the data of the
+// older backend, and returns of how many. Until then they are shown as they are.
+// It goes on until there are none left or ctx ends; what is still to be done is
+// in the rows, so the next run takes it up. The older objects stay where they are.
+func (s *Service) Reencode(ctx context.Context) (int, error) {
+	done, refused, after := 0, 0, int64(0)
+	for {
+		ids, err := s.store.LegacyUploads(ctx, after, reencodeBatch)
+		if err != nil || len(ids) == 0 {
+			return done, err
+		}
+		for _, id := range ids {
+			err := s.Process(ctx, id)
+			switch {
+			case err == nil:
+				done, refused = done+1, 0
+			case ctx.Err() != nil:
+				return done, ctx.Err()
+			default:
+				refused++
+				s.log.WarnContext(ctx, "older photo not re-encoded", "upload", id, "err", err)
+				if refused == reencodeRefused { // the storage is down
+					return done, err
+				}
+			}
+			after = id
+		}
+	}
 }
