@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/media"
 )
@@ -130,19 +129,20 @@ func (r *run) photo(p photo, owner int64) (media.Upload, error) {
 	return made, err
 }
 
-// photoType is the type of a photo by our names. What the client of those days
-// said was never looked at; the job that re-encodes the photo looks.
+// photoType is the type of a photo by our names, and never another: it is what the
+// storage will say of the bytes (promise U9). What the client of those days said
+// was never looked at; the job that re-encodes the photo looks.
 func (r *run) photoType(p photo) (string, error) {
+	const jpeg, png, webp = "image/jpeg", "image/png", "image/webp"
 	said := strings.ToLower(strings.TrimSpace(p.contentType))
 	if said == "image/jpg" || said == "image/pjpeg" {
-		said = media.PhotoTypes[0]
+		said = jpeg
 	}
-	if !slices.Contains(media.PhotoTypes, said) {
-		said = map[string]string{".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}[strings.ToLower(path.Ext(p.key))]
-	}
-	if said != "" {
+	if slices.Contains(media.PhotoTypes, said) {
 		return said, nil
 	}
-	made := clean(p.contentType, account.MaxText, false)
-	return made, r.odd(Oddity{photoTable, p.id, "file_type", p.contentType, made, TypeUnknown})
+	if said, ok := map[string]string{".png": png, ".webp": webp, ".jpg": jpeg, ".jpeg": jpeg}[strings.ToLower(path.Ext(p.key))]; ok {
+		return said, nil
+	}
+	return jpeg, r.odd(Oddity{photoTable, p.id, "file_type", p.contentType, jpeg, TypeUnknown})
 }

@@ -51,7 +51,7 @@ var kinds = []struct {
 	{TextCut, "texts cut to our limit"},
 	{TextCleaned, "texts freed of control characters"},
 	{NoTime, "rows without a time: 1970-01-01 was stored"},
-	{TypeUnknown, "photos of a type that is not taken"},
+	{TypeUnknown, "photos of a type that is not taken: shown as JPEG until they are looked at"},
 }
 
 // Oddity is a value that is not stored as it was, or a row that is left out.

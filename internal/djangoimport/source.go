@@ -131,7 +131,7 @@ func (s *Source) count(ctx context.Context) (map[string]int, error) {
 func (s *Source) given(ctx context.Context, table string) (last int64, err error) {
 	err = s.tx.QueryRow(ctx, `
 		SELECT COALESCE(max(s.last_value), 0) FROM pg_sequences s
-		WHERE format('%I.%I', s.schemaname, s.sequencename)::regclass = pg_get_serial_sequence($1, 'id')::regclass`, table).Scan(&last)
+		WHERE format('%I.%I', s.schemaname, s.sequencename) = pg_get_serial_sequence($1, 'id')`, table).Scan(&last)
 	if err != nil {
 		return 0, readError(table, err)
 	}

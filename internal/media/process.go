@@ -161,9 +161,10 @@ const (
 )
 
 // Reencode makes our own renditions of photos that came with the data of the
-// older backend, and returns of how many. Until then they are shown as they are.
-// It goes on until there are none left or ctx ends; what is still to be done is
-// in the rows, so the next run takes it up. The older objects stay where they are.
+// older backend, and returns how many it is done with. Until then they are shown
+// as they are. It goes on until there are none left or ctx ends; what is still to
+// be done is in the rows, so the next run takes it up. The older objects stay
+// where they are.
 func (s *Service) Reencode(ctx context.Context) (int, error) {
 	done, refused, after := 0, 0, int64(0)
 	for {
