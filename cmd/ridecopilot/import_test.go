@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/djangoimport/djangotest"
 	"github.com/ridecopilot/ridecopilot/internal/store"
@@ -151,26 +152,40 @@ func TestImportDjangoBesideServer(t *testing.T) {
 }
 
 // BenchmarkImportDjango is where the figures of docs/moving-from-django.md come
-// from: 10,000 users, 100,000 posts and 1,000,000 entries.
+// from: 10,000 users, 100,000 posts and 1,000,000 entries; a rehearsal, the import,
+// and another that finds nothing to do.
 func BenchmarkImportDjango(b *testing.B) {
 	old := djangotest.New(b, storetest.PostgresURL(b, false))
 	old.Fill(b, 10_000, 100_000, 1_000_000)
 	for name, env := range map[string]func(testing.TB) []string{"sqlite": sqlite, "postgres": postgres} {
 		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				b.StopTimer()
-				env := env(b)
-				finish(b, env, "migrate")
-				b.StartTimer()
-				b.Log("\n" + finish(b, env, "import-django", "--from", old.URL))
+			env := env(b)
+			finish(b, env, "migrate")
+			for _, step := range []struct {
+				name string
+				args []string
+			}{{"rehearsal", []string{"--dry-run"}}, {"import", nil}, {"again", nil}} {
+				b.Run(step.name, func(b *testing.B) {
+					before := usage(b)
+					for b.Loop() {
+						b.Log("\n" + finish(b, env, append([]string{"import-django", "--from", old.URL}, step.args...)...))
+					}
+					after := usage(b)
+					spent := time.Duration(after.Utime.Nano() - before.Utime.Nano() + after.Stime.Nano() - before.Stime.Nano())
+					b.ReportMetric(spent.Seconds()/float64(b.N), "cpu-s/op") // without that of the databases' servers
+					b.ReportMetric(float64(after.Maxrss)/1024, "peak-MB")
+				})
 			}
-			var used syscall.Rusage
-			if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(float64(used.Maxrss)/1024, "peak-MB")
 		})
 	}
+}
+
+func usage(b *testing.B) (used syscall.Rusage) {
+	b.Helper()
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return used
 }
 
 func finish(b *testing.B, env []string, args ...string) string {
