@@ -34,19 +34,19 @@ const patience = 30 * time.Second
 const testSecret = "0123456789-abcdefghijklmnopqrstuvwxyz"
 
 // sqlite is the environment of a program on an empty embedded database.
-func sqlite(t *testing.T) []string {
+func sqlite(t testing.TB) []string {
 	t.Helper()
 	storetest.SkipUnless(t, "sqlite")
 	return environment(t)
 }
 
 // postgres is the environment of a program on an empty PostgreSQL database.
-func postgres(t *testing.T) []string {
+func postgres(t testing.TB) []string {
 	t.Helper()
 	return append(environment(t), "DATABASE_URL="+storetest.PostgresURL(t, false), "SECRET_KEY="+testSecret)
 }
 
-func environment(t *testing.T) []string {
+func environment(t testing.TB) []string {
 	t.Helper()
 	return []string{"ADDR=127.0.0.1:0", "METRICS_ADDR=off", "DATA_DIR=" + t.TempDir()}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
 	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
+	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
 // The columns of the export. An import takes them in any order; id and earnings
@@ -34,25 +35,6 @@ const (
 	maxImportLines = 20_000
 	csvType        = "text/csv"
 )
-
-// formula are the characters that make a spreadsheet take a cell for a formula
-// (promise I7); the quote is among them so that an import can take back what an
-// export has put before a cell.
-const formula = "=+-@\t\r'"
-
-func safeCell(s string) string {
-	if s != "" && strings.ContainsRune(formula, rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
-func plainCell(s string) string {
-	if len(s) > 1 && s[0] == '\'' && strings.ContainsRune(formula, rune(s[1])) {
-		return s[1:]
-	}
-	return s
-}
 
 func entryRow(e earnings.Entry) []string {
 	items := ""
@@ -74,8 +56,8 @@ func entryRow(e earnings.Entry) []string {
 		trips = strconv.Itoa(*e.Trips)
 	}
 	return []string{
-		itoa(e.ID), e.Date.String(), safeCell(e.Platform), e.AppIncome.String(), e.Tips.String(), e.Commission.String(), e.Expenses.String(),
-		amount(e.Hours), amount(e.DistanceKM), trips, e.Currency, safeCell(e.Note), items, e.Earnings.String(),
+		itoa(e.ID), e.Date.String(), text.SafeCell(e.Platform), e.AppIncome.String(), e.Tips.String(), e.Commission.String(), e.Expenses.String(),
+		amount(e.Hours), amount(e.DistanceKM), trips, e.Currency, text.SafeCell(e.Note), items, e.Earnings.String(),
 	}
 }
 
@@ -288,7 +270,7 @@ func (l csvLine) apply(d *earnings.Details) fault.Fields {
 			d.Trips = &n
 		}
 	}
-	d.Platform, d.Note = plainCell(l.cells["platform"]), plainCell(l.cells["note"])
+	d.Platform, d.Note = text.PlainCell(l.cells["platform"]), text.PlainCell(l.cells["note"])
 	if text := l.cells["currency"]; text != "" {
 		d.Currency = text
 	}

@@ -13,8 +13,6 @@ func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }
 // Exported for the fuzz tests.
 var (
 	ReadLines = readLines
-	SafeCell  = safeCell
-	PlainCell = plainCell
 )
 
 // OpenCursor reads a cursor as the list of posts does.

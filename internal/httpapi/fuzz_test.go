@@ -72,23 +72,6 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
-// FuzzCell_I7 puts any text into a cell and takes it out again: the same text,
-// and never a formula.
-func FuzzCell_I7(f *testing.F) {
-	for _, seed := range []string{"", "=1", "'=1", "''", "x", "-", "\t", "@a"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		cell := httpapi.SafeCell(text)
-		if got := httpapi.PlainCell(cell); got != text {
-			t.Errorf("a cell of %q comes back as %q", text, got)
-		}
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-			t.Errorf("cell %q is a formula", cell)
-		}
-	})
-}
-
 // FuzzCursor reads any cursor: only those that the server made are taken.
 func FuzzCursor(f *testing.F) {
 	f.Add("")

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -25,6 +26,35 @@ func (w *processWorker) Work(ctx context.Context, job *river.Job[media.Process])
 	}
 	w.r.o.Log.WarnContext(ctx, "photo not processed yet", "upload", job.Args.UploadID, "err", err)
 	return river.JobSnooze(imagePause)
+}
+
+// reencodePhotos re-encodes the photos that an import has brought.
+type reencodePhotos struct{}
+
+func (reencodePhotos) Kind() string { return "reencode_photos" }
+
+// InsertOpts lets it wait with the other photos, one of which is worked beside it.
+func (reencodePhotos) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: imageQueue} }
+
+type reencodeWorker struct {
+	river.WorkerDefaults[reencodePhotos]
+	r *Runner
+}
+
+// Timeout is longer than that of other jobs: it works through all of them.
+func (w *reencodeWorker) Timeout(*river.Job[reencodePhotos]) time.Duration { return reencodeTime }
+
+// Work re-encodes until nothing is left or its time is over; the next run goes on
+// from there.
+func (w *reencodeWorker) Work(ctx context.Context, _ *river.Job[reencodePhotos]) error {
+	n, err := w.r.o.Media.Reencode(ctx)
+	if n > 0 {
+		w.r.o.Log.InfoContext(ctx, "older photos re-encoded", "photos", n)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
 }
 
 // removeWorker removes the objects that are due to be removed: whenever some

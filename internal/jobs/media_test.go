@@ -25,17 +25,26 @@ type watchedMedia struct {
 	*media.Service
 	process   func(context.Context, media.Process) error
 	processed chan error
+	reencoded chan int // photos that a run has re-encoded, when there were some
 	purged    chan int // removals that a run has carried out, when there were some
 }
 
 func watchMedia(s *media.Service) *watchedMedia {
-	return &watchedMedia{s, s.Process, make(chan error, 100), make(chan int, 1000)}
+	return &watchedMedia{s, s.Process, make(chan error, 100), make(chan int, 1000), make(chan int, 1000)}
 }
 
 func (m *watchedMedia) Process(ctx context.Context, job media.Process) error {
 	err := m.process(ctx, job)
 	m.processed <- err
 	return err
+}
+
+func (m *watchedMedia) Reencode(ctx context.Context) (int, error) {
+	n, err := m.Service.Reencode(ctx)
+	if n > 0 {
+		m.reencoded <- n
+	}
+	return n, err
 }
 
 func (m *watchedMedia) Purge(ctx context.Context) (int, error) {
@@ -139,6 +148,29 @@ func TestPhoto_StorageDown(t *testing.T) {
 		}
 		if got, err := s.UploadByID(t.Context(), u.ID); err != nil || got.State != media.Ready {
 			t.Errorf("%s, %v, want ready", got.State, err)
+		}
+	})
+}
+
+// Photos that an import has brought are re-encoded without a job for each.
+func TestReencodePhotos(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		o := newOffice(t, s)
+		o.open()
+		u := o.photo()
+		if _, err := s.Writer().ExecContext(t.Context(), `DELETE FROM river_job`); err != nil {
+			t.Fatal(err)
+		}
+		// What was uploaded stands for a photo of the older backend.
+		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE upload SET state = 'ready', legacy_key = folder || 'original', folder = NULL`); err != nil {
+			t.Fatal(err)
+		}
+		o.start(nil)
+		if n := await(t, "the photo", o.media.reencoded); n != 1 {
+			t.Errorf("%d photos were re-encoded, want 1", n)
+		}
+		if got, err := s.UploadByID(t.Context(), u.ID); err != nil || got.Folder == "" || got.Size == 0 {
+			t.Errorf("%+v, %v, want renditions of our own", got, err)
 		}
 	})
 }

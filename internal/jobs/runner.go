@@ -44,6 +44,7 @@ type Documents interface {
 // Media is what the jobs need of photos and files.
 type Media interface {
 	Process(ctx context.Context, job media.Process) error
+	Reencode(ctx context.Context) (int, error)
 	Purge(ctx context.Context) (int, error)
 	DropUnfinished(ctx context.Context) (int, error)
 	Requeue(ctx context.Context) (int, error)
@@ -74,6 +75,8 @@ const (
 	removeEvery   = time.Minute
 	compareAt     = 3*time.Hour + 17*time.Minute // of the day, in UTC
 	compareTime   = 4 * time.Hour
+	reencodeEvery = 10 * time.Minute // and at the start of a server: right after an import
+	reencodeTime  = time.Hour        // of one run
 	remindEvery   = 5 * time.Minute
 	purgeEvery    = time.Hour
 	defaultWorker = 4
@@ -106,6 +109,7 @@ func NewRunner(o Options) (*Runner, error) {
 		river.AddWorkerSafely(workers, &remindWorker{r: r}),
 		river.AddWorkerSafely(workers, &purgeWorker{r: r}),
 		river.AddWorkerSafely(workers, &processWorker{r: r}),
+		river.AddWorkerSafely(workers, &reencodeWorker{r: r}),
 		river.AddWorkerSafely(workers, &removeWorker{r: r}),
 		river.AddWorkerSafely(workers, &compareWorker{r: r}),
 	} {
@@ -127,6 +131,7 @@ func NewRunner(o Options) (*Runner, error) {
 			periodic(remindEvery, remindDocuments{}),
 			periodic(purgeEvery, purgeExpired{}),
 			periodic(removeEvery, media.PurgeObjects{}),
+			periodic(reencodeEvery, reencodePhotos{}),
 			river.NewPeriodicJob(daily(compareAt), once(compareStorage{}), nil),
 		},
 	}

@@ -201,10 +201,14 @@ type File struct {
 	Size        int64 // bytes; 0 when the client cannot say
 }
 
-// tidy keeps the file's own name of a path, without what does not print.
-func (f *File) tidy() {
-	name := f.Name[strings.LastIndexAny(f.Name, `/\`)+1:]
-	f.Name = strings.TrimSpace(strings.Map(func(r rune) rune {
+// tidy keeps what a file is called clean.
+func (f *File) tidy() { f.Name = CleanName(f.Name) }
+
+// CleanName is the file's own name of a path, without what does not print. It may
+// be empty.
+func CleanName(name string) string {
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.Is(unicode.Cf, r) {
 			return -1
 		}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,15 +47,15 @@ func (s *Service) removeFolder(ctx context.Context, folder string) error {
 
 // remake makes what is shown of a photo out of an object.
 func (s *Service) remake(ctx context.Context, u Upload, source string) error {
-	made, err := s.render(ctx, source, u.ContentType)
+	contentType := u.ContentType
+	if source == u.LegacyKey {
+		contentType = "" // the older backend has noted what the client said, and looked at nothing
+	}
+	made, err := s.render(ctx, source, contentType)
 	if wrong, ok := errors.AsType[*picture.Error](err); ok {
 		return s.fail(ctx, u, wrong.Message)
 	}
 	if errors.Is(err, bucket.ErrNotFound) {
-		if u.Folder == "" { // nothing of it is ours to mark: it stays as it came
-			s.log.WarnContext(ctx, "photo of the older backend is missing", "upload", u.ID)
-			return nil
-		}
 		return s.lose(ctx, u)
 	}
 	if err != nil {
@@ -63,6 +64,8 @@ func (s *Service) remake(ctx context.Context, u Upload, source string) error {
 	return s.show(ctx, u, source, made)
 }
 
+// render makes the renditions of a stored photo; contentType is empty where the
+// photo itself has to tell.
 func (s *Service) render(ctx context.Context, key, contentType string) (picture.Rendering, error) {
 	r, found, err := s.bucket.Open(ctx, key, "")
 	if err != nil {
@@ -76,9 +79,22 @@ func (s *Service) render(ctx context.Context, key, contentType string) (picture.
 	if err != nil {
 		return picture.Rendering{}, err
 	}
+	if contentType == "" {
+		contentType = photoType(raw)
+	}
 	ctx, cancel := context.WithTimeout(ctx, decodeTime)
 	defer cancel()
 	return s.lane.Render(ctx, raw, contentType)
+}
+
+// photoType is what the head of a photo says that it is; for what is none, any.
+func photoType(raw []byte) string {
+	for _, t := range PhotoTypes {
+		if _, err := picture.Inspect(bytes.NewReader(raw), t); err == nil {
+			return t
+		}
+	}
+	return PhotoTypes[0]
 }
 
 // show stores the renditions and makes the photo ready. Should it have been
@@ -167,4 +183,41 @@ func (s *Service) end(ctx context.Context, read Upload, change func(*Upload, *Ef
 		return nil
 	}
 	return err
+}
+
+// How Reencode goes about it.
+const (
+	reencodeBatch   = 100
+	reencodeRefused = 3 // failures in a row after which a run leaves the rest for later
+)
+
+// Reencode makes our own renditions of photos that came with the data of the
+// older backend, and returns how many it is done with. Until then they are shown
+// as they are. It goes on until there are none left or ctx ends; what is still to
+// be done is in the rows, so the next run takes it up. The older objects stay
+// where they are.
+func (s *Service) Reencode(ctx context.Context) (int, error) {
+	done, refused, after := 0, 0, int64(0)
+	for {
+		ids, err := s.store.LegacyUploads(ctx, after, reencodeBatch)
+		if err != nil || len(ids) == 0 {
+			return done, err
+		}
+		for _, id := range ids {
+			err := s.Process(ctx, Process{UploadID: id})
+			switch {
+			case err == nil:
+				done, refused = done+1, 0
+			case ctx.Err() != nil:
+				return done, ctx.Err()
+			default:
+				refused++
+				s.log.WarnContext(ctx, "older photo not re-encoded", "upload", id, "err", err)
+				if refused == reencodeRefused { // the storage is down
+					return done, err
+				}
+			}
+			after = id
+		}
+	}
 }

@@ -69,6 +69,9 @@ type Store interface {
 	// KeptUploads are uploads with objects, in the order of the keys, after a
 	// key: of those with a folder, or of those that are only started.
 	KeptUploads(ctx context.Context, started bool, after string, limit int) ([]Upload, error)
+	// LegacyUploads are the ids above after, in order, of photos that came with
+	// the older backend's data and are shown as they came.
+	LegacyUploads(ctx context.Context, after int64, limit int) ([]int64, error)
 	// CountUploads is how many KeptUploads there are in all.
 	CountUploads(ctx context.Context) (int, error)
 	// HasLegacyKey tells whether an upload's object lies under a key that came

@@ -3,7 +3,8 @@ package store
 import "strings"
 
 var sqliteDialect = dialect{
-	name: "sqlite",
+	name:         "sqlite",
+	beforeImport: []string{loadCache},
 	searchMatch: func(words []string) string {
 		const in = "p.id IN (SELECT rowid FROM car_post_search WHERE car_post_search MATCH ?)"
 		for _, w := range words {
@@ -22,10 +23,16 @@ var sqliteDialect = dialect{
 }
 
 var postgresDialect = dialect{
-	name:        "postgres",
-	forUpdate:   " FOR UPDATE",
-	skipLocked:  " FOR UPDATE SKIP LOCKED",
-	collateC:    ` COLLATE "C"`,
+	name:       "postgres",
+	forUpdate:  " FOR UPDATE",
+	skipLocked: " FOR UPDATE SKIP LOCKED",
+	collateC:   ` COLLATE "C"`,
+	beforeImport: []string{
+		`SET LOCAL lock_timeout = 3000`,
+		`LOCK TABLE account, settings, car_post, entry, expense_item, upload IN SHARE ROW EXCLUSIVE MODE`,
+		`SET LOCAL statement_timeout = 0`,
+		`SET LOCAL idle_in_transaction_session_timeout = 0`,
+	},
 	searchMatch: func([]string) string { return "p.search_vector @@ CAST(? AS tsquery)" },
 	searchTerm: func(words []string) string { // 'skoda':* & 'octavia':*
 		return `'` + strings.Join(words, `':* & '`) + `':*`

@@ -114,17 +114,24 @@ func (t *txn) recordEntries(ctx context.Context, by account.Actor, entries []ear
 // insertEntries stores entries with their expense items, many a statement, and
 // returns their ids. What it is given stays as it is.
 func (t *txn) insertEntries(ctx context.Context, entries []earnings.Entry) ([]int64, error) {
+	return t.loadEntries(ctx, entries, false)
+}
+
+// loadEntries is insertEntries; with keep the entries keep the ids that they have.
+func (t *txn) loadEntries(ctx context.Context, entries []earnings.Entry, keep bool) ([]int64, error) {
 	ids := make([]int64, len(entries))
-	err := t.load(ctx, `
-		INSERT INTO entry (owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips, currency,
-			note, earnings, legacy_earnings, created_at, updated_at)
-		VALUES `, 17, len(entries), func(i int) []any {
-		e := &entries[i]
-		return []any{
-			e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
-			e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt,
-		}
-	}, func(i int, id int64) { ids[i] = id })
+	for i := range entries {
+		ids[i] = entries[i].ID
+	}
+	err := t.loadThings(ctx, "entry", `owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips,
+		currency, note, earnings, legacy_earnings, created_at, updated_at`,
+		len(entries), keep, func(i int) *int64 { return &ids[i] }, func(i int) []any {
+			e := &entries[i]
+			return []any{
+				e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
+				e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt,
+			}
+		})
 	if err != nil {
 		return nil, err
 	}

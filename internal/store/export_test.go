@@ -30,3 +30,9 @@ func (s *Store) PlanPosts(ctx context.Context, reader int64, f listing.Filter, o
 	})
 	return strings.Join(lines, "\n"), err
 }
+
+// Show reads one value in the transaction of an import.
+func (i *Import) Show(ctx context.Context, sql string) (value string, err error) {
+	err = i.tx.QueryRowContext(ctx, sql).Scan(&value)
+	return value, err
+}

@@ -17,7 +17,8 @@ import (
 )
 
 // This file is how demo data comes in: many rows a statement, one transaction a
-// call. (An import of entries takes the same way: see CreateEntries.) It writes neither history nor jobs, because what it stores was made by
+// call. (An import of entries takes the same way: see CreateEntries; so do the
+// rows of the older backend, ids and all: see Import.) It writes neither history nor jobs, because what it stores was made by
 // a program and changed by nobody, and it counts no quotas. It checks no rules:
 // callers hand it what the domain would have accepted.
 
@@ -117,6 +118,19 @@ func (t *txn) loadChunks(ctx context.Context, into string, width, chunk, first, 
 	return nil
 }
 
+// loadThings inserts n rows of a table, whose columns stand in columns and whose
+// values are those of args. The database gives the ids and *id(i) learns them; with
+// keep, it gets them from there.
+func (t *txn) loadThings(ctx context.Context, table, columns string, n int, keep bool, id func(i int) *int64, args func(i int) []any) error {
+	width := strings.Count(columns, ",") + 1
+	if !keep {
+		return t.load(ctx, `INSERT INTO `+table+` (`+columns+`) VALUES `, width, n, args, func(i int, made int64) { *id(i) = made })
+	}
+	return t.load(ctx, `INSERT INTO `+table+` (id, `+columns+`) VALUES `, width+1, n, func(i int) []any {
+		return append([]any{*id(i)}, args(i)...)
+	}, nil)
+}
+
 // rowsOfParams is "($1, $2), ($3, $4)" for two rows of width two. Without
 // numbers it is "(?, ?), (?, ?)": SQLite takes both, but looks each numbered
 // parameter up among all of them, which made a statement of 2,000 parameters
@@ -148,60 +162,65 @@ func (s *Store) LoadUsers(ctx context.Context, users []account.User, settings []
 	if len(users) != len(settings) {
 		return errors.New("load users: everybody needs settings")
 	}
-	err := s.loading(ctx, func(tx *txn) error {
-		err := tx.load(ctx, `
-			INSERT INTO account (name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, created_at, updated_at)
-			VALUES `, 10, len(users), func(i int) []any {
-			u := users[i]
-			email, key := emailArgs(u.Email)
-			return []any{
-				u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.CreatedAt, u.UpdatedAt,
-			}
-		}, func(i int, id int64) { users[i].ID, settings[i].UserID = id, id })
-		if isUnique(err) {
-			return account.ErrEmailTaken
-		}
-		if err != nil {
-			return err
-		}
-		return tx.load(ctx, `
-			INSERT INTO settings (account_id, theme, language, currency, time_zone, distance_unit, default_commission, weekly_goal,
-				email_reminders, updated_at)
-			VALUES `, 10, len(settings), func(i int) []any {
-			set := settings[i]
-			return []any{
-				set.UserID, set.Theme, set.Language, set.Currency, set.TimeZone, set.DistanceUnit, set.DefaultCommission, set.WeeklyGoal,
-				set.EmailReminders, set.UpdatedAt,
-			}
-		}, nil)
-	})
+	err := s.loading(ctx, func(tx *txn) error { return tx.loadUsers(ctx, users, settings, false) })
 	if err != nil {
 		return fmt.Errorf("load users: %w", err)
 	}
 	return nil
 }
 
+func (t *txn) loadUsers(ctx context.Context, users []account.User, settings []account.Settings, keep bool) error {
+	err := t.loadThings(ctx, "account",
+		`name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, last_login_at, created_at, updated_at`,
+		len(users), keep, func(i int) *int64 { return &users[i].ID }, func(i int) []any {
+			u := users[i]
+			email, key := emailArgs(u.Email)
+			return []any{
+				u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, timeArg(u.LastLoginAt),
+				u.CreatedAt, u.UpdatedAt,
+			}
+		})
+	if isUnique(err) {
+		return account.ErrEmailTaken
+	}
+	if err != nil {
+		return err
+	}
+	return t.load(ctx, `
+		INSERT INTO settings (account_id, theme, language, currency, time_zone, distance_unit, default_commission, weekly_goal,
+			email_reminders, updated_at)
+		VALUES `, 10, len(settings), func(i int) []any {
+		set := &settings[i]
+		set.UserID = users[i].ID
+		return []any{
+			set.UserID, set.Theme, set.Language, set.Currency, set.TimeZone, set.DistanceUnit, set.DefaultCommission, set.WeeklyGoal,
+			set.EmailReminders, set.UpdatedAt,
+		}
+	}, nil)
+}
+
 // LoadPosts stores car posts and fills in the ids.
 func (s *Store) LoadPosts(ctx context.Context, posts []listing.Post) error {
-	err := s.loading(ctx, func(tx *txn) error {
-		return tx.load(ctx, `
-			INSERT INTO car_post (owner_id, created_at, updated_at, moderated_at, moderation_reason,
-				make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
-				description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
-				make_key, model_key, fuel_key, body_key, transmission_key, location_key, search)
-			VALUES `, 36, len(posts), func(i int) []any {
+	err := s.loading(ctx, func(tx *txn) error { return tx.loadPosts(ctx, posts, false) })
+	if err != nil {
+		return fmt.Errorf("load car posts: %w", err)
+	}
+	return nil
+}
+
+func (t *txn) loadPosts(ctx context.Context, posts []listing.Post, keep bool) error {
+	return t.loadThings(ctx, "car_post", `owner_id, created_at, updated_at, moderated_at, moderation_reason,
+		make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
+		description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
+		make_key, model_key, fuel_key, body_key, transmission_key, location_key, search`,
+		len(posts), keep, func(i int) *int64 { return &posts[i].ID }, func(i int) []any {
 			p := posts[i]
 			var moderatedAt, reason any
 			if p.Moderation != nil {
 				moderatedAt, reason = timeArg(&p.Moderation.At), p.Moderation.Reason
 			}
 			return append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt, moderatedAt, reason}, detailArgs(p.Details)...)
-		}, func(i int, id int64) { posts[i].ID = id })
-	})
-	if err != nil {
-		return fmt.Errorf("load car posts: %w", err)
-	}
-	return nil
+		})
 }
 
 // LoadFavorites stores favourites given as columns: user userIDs[i] has kept
@@ -280,7 +299,7 @@ func (s *Store) FinishLoad(ctx context.Context) error {
 	if s.dialect.name != postgresDialect.name {
 		return nil
 	}
-	if _, err := s.write.ExecContext(ctx, `ANALYZE account, settings, car_post, favorite, report, entry, expense_item, document`); err != nil {
+	if _, err := s.write.ExecContext(ctx, `ANALYZE account, settings, car_post, favorite, report, entry, expense_item, document, upload`); err != nil {
 		return fmt.Errorf("analyze tables: %w", s.explain(err))
 	}
 	return nil

@@ -557,7 +557,8 @@ func (s *Store) DropUploads(ctx context.Context, startedBefore, droppedBefore ti
 }
 
 // RequeuePhotos enqueues the job again of photos that have been in work since
-// before a moment, and counts them as touched.
+// before a moment, and counts them as touched; photos of the older backend that
+// were missing a day ago are shown again, until they are missed again.
 func (s *Store) RequeuePhotos(ctx context.Context, since, at time.Time, limit int) (n int, err error) {
 	err = s.inTx(ctx, func(tx *txn) error {
 		rows, err := tx.QueryContext(ctx, `
@@ -568,6 +569,13 @@ func (s *Store) RequeuePhotos(ctx context.Context, since, at time.Time, limit in
 			return err
 		}
 		stuck, err := collect(rows, scanUpload)
+		if err != nil {
+			return err
+		}
+		// Photos of the older backend that were missing are looked for once a day.
+		_, err = tx.ExecContext(ctx, `
+			UPDATE upload SET state = 'ready', problem = '', updated_at = $2
+			WHERE state = 'lost' AND folder IS NULL AND legacy_key IS NOT NULL AND updated_at <= $1`, at.Add(-24*time.Hour), at)
 		if err != nil {
 			return err
 		}
@@ -604,6 +612,19 @@ func (s *Store) KeptUploads(ctx context.Context, started bool, after string, lim
 		key = "upload_key"
 	}
 	return list(ctx, s, scanUpload, uploadSelect+` WHERE `+key+` > $1 ORDER BY `+key+` LIMIT $2`, after, limit)
+}
+
+// LegacyUploads are the ids of photos that are shown as they came from the older
+// backend.
+func (s *Store) LegacyUploads(ctx context.Context, after int64, limit int) ([]int64, error) {
+	return list(ctx, s, func(r row) (int64, error) {
+		var id int64
+		err := r.Scan(&id)
+		return id, err
+	}, `
+		SELECT id FROM upload
+		WHERE folder IS NULL AND legacy_key IS NOT NULL AND state = $1 AND post_id IS NOT NULL AND id > $2
+		ORDER BY id LIMIT $3`, string(media.Ready), after, limit)
 }
 
 // CountUploads is how many uploads have objects.

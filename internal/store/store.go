@@ -54,12 +54,13 @@ type Store struct {
 
 // dialect is what the two engines do not say alike.
 type dialect struct {
-	name        string
-	forUpdate   string                      // locks the rows that a SELECT finds until the transaction ends
-	skipLocked  string                      // the same, without those that somebody else has locked
-	collateC    string                      // compares text by its bytes
-	searchMatch func(words []string) string // the condition that car_post p has the words of a parameter
-	searchTerm  func(words []string) string
+	name         string
+	forUpdate    string                      // locks the rows that a SELECT finds until the transaction ends
+	skipLocked   string                      // the same, without those that somebody else has locked
+	collateC     string                      // compares text by its bytes
+	beforeImport []string                    // statements at the begin of a transaction that takes minutes and fills tables
+	searchMatch  func(words []string) string // the condition that car_post p has the words of a parameter
+	searchTerm   func(words []string) string
 }
 
 // The limits of waiting (promises D6 and D8).
@@ -374,6 +375,7 @@ const (
 	pgShutdown      = "57P01"
 	pgDiskFull      = "53100"
 	pgNoTable       = "42P01"
+	pgLockTimeout   = "55P03"
 )
 
 func pgCode(err error) string {

@@ -150,3 +150,20 @@ func FuzzFold(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCell_I7 puts any text into a cell and takes it out again: the same text,
+// and never a formula.
+func FuzzCell_I7(f *testing.F) {
+	for _, seed := range []string{"", "=1", "'=1", "''", "x", "-", "\t", "@a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		cell := text.SafeCell(s)
+		if got := text.PlainCell(cell); got != s {
+			t.Errorf("a cell of %q comes back as %q", s, got)
+		}
+		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			t.Errorf("cell %q is a formula", cell)
+		}
+	})
+}

@@ -85,6 +85,10 @@ func NewHasher(p Params) *Hasher {
 	}
 }
 
+// Known tells whether somebody could sign in with the stored hash: that it is of
+// one of the kinds that Verify reads.
+func Known(encoded string) bool { return parse(encoded) != nil }
+
 // Slots is how many hashes may be in the making at once.
 func (h *Hasher) Slots() int { return cap(h.lane.slots) }
 
