@@ -222,6 +222,9 @@ func (s *Service) prepare(ctx context.Context, by Actor, match Match, e Edit) (f
 			s.setHash(u, fx, hash, by.SessionID)
 		}
 		if newAddress != "" {
+			if by.Source == SourceLegacy { // which had to prove nothing
+				fx.EndSessions, fx.KeepSession = true, by.SessionID
+			}
 			fx.MailQuota = true
 			fx.DropTokens = append(fx.DropTokens, PurposeChangeEmail)
 			fx.Mails = append(fx.Mails, Mail{Kind: MailConfirmNew, UserID: &u.ID, Address: newAddress})

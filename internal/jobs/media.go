@@ -16,13 +16,19 @@ type processWorker struct {
 	r *Runner
 }
 
-// Work re-encodes one photo. What is wrong with the photo itself is noted on it;
-// any error is the storage's or the database's, and the job waits until they are
-// back, for as long as it takes.
+// Work re-encodes one photo. What is wrong with the photo itself is noted on it,
+// also that it takes too long whenever it is tried; any other error is the
+// storage's or the database's, and the job waits until they are back, for as long
+// as it takes.
 func (w *processWorker) Work(ctx context.Context, job *river.Job[media.Process]) error {
 	err := w.r.o.Media.Process(ctx, job.Args)
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, media.ErrSlow) && job.Attempt < slowAttempts:
+		return err
+	case errors.Is(err, media.ErrSlow):
+		return w.r.o.Media.GiveUp(ctx, job.Args.UploadID)
 	}
 	w.r.o.Log.WarnContext(ctx, "photo not processed yet", "upload", job.Args.UploadID, "err", err)
 	return river.JobSnooze(imagePause)

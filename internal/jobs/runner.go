@@ -44,6 +44,7 @@ type Documents interface {
 // Media is what the jobs need of photos and files.
 type Media interface {
 	Process(ctx context.Context, job media.Process) error
+	GiveUp(ctx context.Context, uploadID int64) error
 	Reencode(ctx context.Context) (int, error)
 	Purge(ctx context.Context) (int, error)
 	DropUnfinished(ctx context.Context) (int, error)
@@ -71,7 +72,8 @@ const (
 	rescueAfter   = 5 * time.Minute // a job that a dead worker held runs again (promise D11)
 	mailAttempts  = 12              // over about 16 hours, by River's growing pauses
 	imageAttempts = 12              // at what is not the storage's fault
-	imagePause    = time.Minute
+	imagePause    = 20 * time.Second
+	slowAttempts  = 5
 	removeEvery   = time.Minute
 	compareAt     = 3*time.Hour + 17*time.Minute // of the day, in UTC
 	compareTime   = 4 * time.Hour

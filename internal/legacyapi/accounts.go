@@ -48,7 +48,7 @@ func (a *API) signUp(c *call) error {
 	bad := complaints{}
 	name, _ := in.text("name", required, bad)
 	email, _ := in.text("email", required, bad)
-	pw, _ := in.text("password", required, bad)
+	pw, _ := in.secret("password", required, bad)
 	if err := bad.err(); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (a *API) signIn(c *call) error {
 	}
 	bad := complaints{}
 	email, _ := in.text("email", required, bad)
-	pw, _ := in.text("password", required, bad)
+	pw, _ := in.secret("password", required, bad)
 	if err := bad.err(); err != nil {
 		return err
 	}
@@ -116,10 +116,13 @@ func (a *API) updateUser(c *call) error {
 	}
 	bad := complaints{}
 	var e account.Edit
-	for name, into := range map[string]**string{"name": &e.Name, "email": &e.Email, "password": &e.Password} {
+	for name, into := range map[string]**string{"name": &e.Name, "email": &e.Email} {
 		if text, given := in.text(name, partial, bad); given {
 			*into = &text
 		}
+	}
+	if pw, given := in.secret("password", partial, bad); given {
+		e.Password = &pw
 	}
 	if err := bad.err(); err != nil {
 		return err
@@ -135,7 +138,7 @@ func (a *API) updateUser(c *call) error {
 // deleteUser serves DELETE user-delete: the session is enough, the owner is
 // mailed.
 func (a *API) deleteUser(c *call) error {
-	if err := a.Accounts.Delete(c.ctx(), c.by, c.user.CreatedAt, nil, nil, nil); err != nil {
+	if err := a.Accounts.Delete(c.ctx(), c.by, c.at, nil, nil, nil); err != nil {
 		return err
 	}
 	a.setCookie(c.w, "", 0)

@@ -129,6 +129,14 @@ const (
 	partial                  // may be left out, but not emptied: an update of a required one
 )
 
+// secret is text for a password, whose blanks count (promise T2).
+func (in input) secret(name string, p presence, bad complaints) (text string, given bool) {
+	if v := in[name]; v.text != "" && !v.other && strings.TrimSpace(v.text) == "" {
+		return v.text, true
+	}
+	return in.text(name, p, bad)
+}
+
 // text reads a text field; given tells whether there is one.
 func (in input) text(name string, p presence, bad complaints) (text string, given bool) {
 	v, given := in[name]

@@ -82,8 +82,8 @@ func (in input) applyEntry(d *earnings.Details, must presence, bad complaints) {
 	}
 	set(&d.AppIncome, "app_income", must)
 	set(&d.Commission, "commission", optional)
-	if _, sent := in["expenses"]; sent {
-		set(&d.Expenses, "expenses", optional)
+	was := d.Expenses
+	if set(&d.Expenses, "expenses", optional); d.Expenses != was {
 		d.Items, d.ItemsChanged = nil, true // the client knows the total alone
 	}
 	total, given := in.amount("earnings", optional, true, bad)

@@ -77,7 +77,7 @@ func (a *API) identify(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.user, c.by.ID, c.by.SessionID = p.User, p.User.ID, p.Session.ID
+	c.user, c.at, c.by.ID, c.by.SessionID = p.User, p.Session.CreatedAt, p.User.ID, p.Session.ID
 	if kind == account.SessionAPI {
 		c.by.Source = account.SourceAPI // whose holder can send the current password elsewhere
 	}

@@ -41,11 +41,8 @@ type Options struct {
 type API struct {
 	Options
 	methods map[string]map[string]handler // by path, by method
-	forms   chan struct{}                 // places for forms, which hold an image in memory (promise O3)
+	forms   media.Turnstile               // for forms, which hold an image in memory (promise O3)
 }
-
-// formsAtOnce is how many forms are read at once.
-const formsAtOnce = 8
 
 // handler answers a call; its error is answered by fail.
 type handler func(c *call) error
@@ -56,6 +53,7 @@ type call struct {
 	r    *http.Request
 	by   account.Actor
 	user account.User
+	at   time.Time // of the sign-in
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -68,7 +66,7 @@ func New(o Options) *API {
 	if o.SameSite == 0 {
 		o.SameSite = http.SameSiteLaxMode
 	}
-	a := &API{Options: o, methods: map[string]map[string]handler{}, forms: make(chan struct{}, formsAtOnce)}
+	a := &API{Options: o, methods: map[string]map[string]handler{}}
 	a.register()
 	return a
 }
@@ -223,7 +221,11 @@ var statusOf = map[fault.Kind]int{
 }
 
 func (a *API) logProblem(c *call, status int, err error) {
-	a.Log.ErrorContext(c.ctx(), "request failed", "route", c.r.Pattern, "status", status, "request_id", c.r.Header.Get("X-Request-Id"), "err", err)
+	level := slog.LevelError
+	if errors.Is(err, fault.Unavailable) { // and will pass
+		level = slog.LevelWarn
+	}
+	a.Log.Log(c.ctx(), level, "request failed", "route", c.r.Pattern, "status", status, "request_id", c.r.Header.Get("X-Request-Id"), "err", err)
 }
 
 // detail answers with one sentence.

@@ -6,12 +6,14 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
 	"github.com/ridecopilot/ridecopilot/internal/legacy"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/media"
@@ -31,10 +33,10 @@ type postOut struct {
 	GearNumber       *string `json:"gear_number"`
 	Color            string  `json:"color"`
 	SeatNumber       *string `json:"seat_number"`
-	DoorNumber       *string `json:"door_number"`
+	DoorNumber       string  `json:"door_number"`
 	Milleage         *string `json:"milleage"`
 	Power            *string `json:"power"`
-	Mpg              *string `json:"mpg"`
+	Mpg              string  `json:"mpg"`
 	Description      string  `json:"description"`
 	EmissionStandard string  `json:"emission_standard"`
 	Location         string  `json:"location"`
@@ -46,8 +48,8 @@ type postOut struct {
 func newPostOut(p listing.Post) postOut {
 	return postOut{
 		ID: p.ID, UserID: p.OwnerID, CarName: p.Make, Model: p.Model, Version: p.Version, Year: whole(p.Year), Engine: p.Engine, Fuel: p.Fuel,
-		Body: p.Body, Transmission: p.Transmission, GearNumber: whole(p.Gears), Color: p.Color, SeatNumber: whole(p.Seats), DoorNumber: whole(p.Doors),
-		Milleage: whole(p.MileageKM), Power: whole(p.PowerHP), Mpg: short(p.Consumption), Description: p.Description,
+		Body: p.Body, Transmission: p.Transmission, GearNumber: whole(p.Gears), Color: p.Color, SeatNumber: whole(p.Seats), DoorNumber: orEmpty(whole(p.Doors)),
+		Milleage: whole(p.MileageKM), Power: whole(p.PowerHP), Mpg: orEmpty(short(p.Consumption)), Description: p.Description,
 		EmissionStandard: p.EmissionStandard, Location: p.Location, Contact: p.Contact, Price: short(p.Price), CreatedAt: moment(p.CreatedAt),
 	}
 }
@@ -59,11 +61,28 @@ func whole(n *int) *string {
 	return new(strconv.Itoa(*n))
 }
 
+// orEmpty is what an optional field holds that was left empty.
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
 func short(a *fixed.Amount) *string {
 	if a == nil {
 		return nil
 	}
 	return new(legacy.Short(*a))
+}
+
+// unlessEmpty asks nothing of a field that an update leaves as empty as it is: the
+// client sends whole posts, also those that came without some of it.
+func unlessEmpty(must presence, empty bool) presence {
+	if must == partial && empty {
+		return optional
+	}
+	return must
 }
 
 // applyPost writes the fields that were sent into the details of a post. must is
@@ -87,7 +106,7 @@ func (in input) applyPost(d *listing.Details, must presence, bad complaints) {
 		{"location", &d.Location, optional},
 		{"contact", &d.Contact, optional},
 	} {
-		if text, given := in.text(f.name, f.p, bad); given {
+		if text, given := in.text(f.name, unlessEmpty(f.p, *f.into == ""), bad); given {
 			*f.into = text
 		}
 	}
@@ -103,7 +122,7 @@ func (in input) applyPost(d *listing.Details, must presence, bad complaints) {
 		{"milleage", &d.MileageKM, must},
 		{"power", &d.PowerHP, must},
 	} {
-		text, given := in.text(f.name, f.p, bad)
+		text, given := in.text(f.name, unlessEmpty(f.p, *f.into == nil), bad)
 		switch {
 		case !given:
 		case strings.TrimSpace(text) == "":
@@ -122,7 +141,7 @@ func (in input) applyPost(d *listing.Details, must presence, bad complaints) {
 		into **fixed.Amount
 		p    presence
 	}{{"mpg", &d.Consumption, optional}, {"price", &d.Price, must}} {
-		text, given := in.text(f.name, f.p, bad)
+		text, given := in.text(f.name, unlessEmpty(f.p, *f.into == nil), bad)
 		switch {
 		case !given:
 		case strings.TrimSpace(text) == "":
@@ -215,45 +234,55 @@ func (a *API) updatePost(c *call) error {
 	if _, err := a.Listings.MayAttach(c.ctx(), c.by, id); err != nil {
 		return mine(err, errNotYours)
 	}
-	select {
-	case a.forms <- struct{}{}:
-		defer func() { <-a.forms }()
-	default:
-		return media.ErrBusy
-	}
-	in, image, err := readForm(c)
+	in, image, err := a.readForm(c)
 	if err != nil {
 		return err
 	}
+	// The fields are tried, then the photo is taken, then the fields are written: an
+	// update is refused as a whole.
 	bad := complaints{}
-	in.applyPost(&listing.Details{}, partial, bad)
-	if err := bad.err(); err != nil {
-		return err
-	}
-	p, err := a.Listings.Revise(c.ctx(), c.by, id, nil, func(d *listing.Details) fault.Fields {
-		in.applyPost(d, partial, complaints{}) // which were none
+	change := func(d *listing.Details) fault.Fields {
+		clear(bad) // it may run again
+		in.applyPost(d, partial, bad)
 		return nil
-	})
+	}
+	err = a.Listings.Try(c.ctx(), c.by, id, change)
+	if wrong := bad.err(); wrong != nil {
+		return wrong
+	}
 	if err != nil {
 		return mine(err, errNotYours)
 	}
 	if image != nil {
-		if err := a.replaceCover(c, p, *image); err != nil {
+		if err := a.replaceCover(c, id, *image); err != nil {
 			return err
 		}
+	}
+	p, err := a.Listings.Revise(c.ctx(), c.by, id, nil, change)
+	if err != nil {
+		return mine(err, errNotYours)
 	}
 	answer(c.w, http.StatusOK, newPostOut(p))
 	return nil
 }
 
-func (a *API) replaceCover(c *call, p listing.Post, f formFile) error {
-	var cover int64
-	if len(p.Photos) > 0 {
-		cover = p.Photos[0].ID
+// replaceCover puts a photo in the place of the one that the client is shown.
+func (a *API) replaceCover(c *call, post int64, f formFile) error {
+	p, err := a.Listings.Post(c.ctx(), c.by, post)
+	if err != nil {
+		return err
 	}
-	_, err := a.Media.Take(c.ctx(), c.by, p.ID, f.name, f.raw, cover)
+	var cover int64
+	if i := slices.IndexFunc(p.Photos, func(u media.Upload) bool { return u.State == media.Ready }); i >= 0 {
+		cover = p.Photos[i].ID
+	}
+	_, err = a.Media.Take(c.ctx(), c.by, post, f.name, f.raw, cover)
 	if bad := fault.As(err); bad != nil && bad.Kind == fault.Invalid {
-		return refuse(http.StatusBadRequest, "image", []string{bad.Fields[0].Message})
+		message := bad.Fields[0].Message
+		if bad.Fields[0].Field != "file" { // of its type or size
+			message = "Upload a valid image: a JPEG, PNG or WebP picture of at most 10 MB."
+		}
+		return refuse(http.StatusBadRequest, "image", []string{message})
 	}
 	return err
 }
@@ -274,7 +303,7 @@ type formFile struct {
 
 // readForm reads the form of an update, piece by piece and within its limits.
 // Without a file the client sends the text "undefined" for the image.
-func readForm(c *call) (input, *formFile, error) {
+func (a *API) readForm(c *call) (input, *formFile, error) {
 	mediaType, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err == nil && mediaType == "application/json" {
 		in, err := readJSON(c.r)
@@ -283,6 +312,10 @@ func readForm(c *call) (input, *formFile, error) {
 	if err != nil || mediaType != "multipart/form-data" {
 		return nil, nil, refuse(http.StatusUnsupportedMediaType, "detail", "Send the body as multipart/form-data.")
 	}
+	if !a.forms.Enter(c.by.ID) {
+		return nil, nil, media.ErrBusy
+	}
+	defer a.forms.Leave(c.by.ID)
 	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(imageTime)) // a recorder in a test has none
 	form := multipart.NewReader(http.MaxBytesReader(c.w, c.r.Body, maxForm), params["boundary"])
 	in, file := input{}, (*formFile)(nil)
@@ -295,7 +328,7 @@ func readForm(c *call) (input, *formFile, error) {
 			return nil, nil, formError(err)
 		}
 		if n == maxParts {
-			return nil, nil, refuse(http.StatusBadRequest, "detail", "The form has too many parts.")
+			return nil, nil, refuse(http.StatusRequestEntityTooLarge, "detail", "The form has too many parts.")
 		}
 		name, limit := part.FormName(), int64(maxField)
 		if part.FileName() != "" {
@@ -309,10 +342,12 @@ func readForm(c *call) (input, *formFile, error) {
 		case int64(len(raw)) > limit && isFile:
 			return nil, nil, errTooLarge
 		case int64(len(raw)) > limit:
-			return nil, nil, complaints{name: {"Ensure this field has no more than 255 characters."}}.err()
+			return nil, nil, complaints{jsonbody.Clip(name): {"This field is too long."}}.err()
 		case isFile && name == "image":
 			file = &formFile{part.FileName(), raw}
 		case isFile:
+			return nil, nil, complaints{jsonbody.Clip(name): {"No file is taken here."}}.err()
+		case string(raw) == "undefined" || string(raw) == "null": // what browsers make of nothing
 		default:
 			in[name] = value{text: string(raw)}
 		}

@@ -106,6 +106,22 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 	return p.seenBy(by), err
 }
 
+// Try tells what Revise would say, and changes nothing.
+func (s *Service) Try(ctx context.Context, by account.Actor, id int64, change func(*Details) fault.Fields) error {
+	p, err := s.store.Post(ctx, id, by.ID)
+	if err != nil {
+		return err
+	}
+	if err := manages(by, p); err != nil {
+		return err
+	}
+	before := p.Details
+	bad := change(&p.Details)
+	p.tidy()
+	p.validate(&before, s.now().Year(), true, &bad)
+	return bad.Err()
+}
+
 func manages(by account.Actor, p Post) error {
 	switch {
 	case !p.readableBy(by):

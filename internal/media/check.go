@@ -294,11 +294,17 @@ func (c *comparison) lookAgain(u Upload, repair bool) error {
 		return err
 	}
 	if u.State == Ready && there[path.Base(u.shown())] {
-		c.report.Redone++
 		if !repair {
+			c.report.Redone++
 			return nil
 		}
-		return c.s.remake(c.ctx, u, u.shown())
+		made, err := c.s.redo(c.ctx, u)
+		if made {
+			c.report.Redone++
+		} else if err == nil {
+			c.report.Missing++
+		}
+		return err
 	}
 	c.report.Missing++
 	if !repair {
@@ -318,7 +324,7 @@ func (c *comparison) takeBack(u Upload, repair bool) error {
 	if !repair {
 		return nil
 	}
-	return c.s.find(c.ctx, u, there[shown])
+	return c.s.find(c.ctx, u, there[shown] && !there[originalName])
 }
 
 // claims goes through the rows in the order of their keys, beside the objects.

@@ -20,20 +20,22 @@ import (
 const (
 	completionsAtOnce = 8
 	completionsOfOne  = 2                // by the same owner, so that nobody takes all places
-	completionTime    = 30 * time.Second // after which another request may try
+	completionTime    = 45 * time.Second // after which another request may try: longer than its steps together
 	storageTime       = 8 * time.Second  // for each step on the storage
 	checkTime         = 10 * time.Second // for the decoding of a document's picture, waiting included
 	holdFor           = time.Hour        // after which what an unfinished completion has made is removed
 )
 
-// turnstile lets few completions in at once, and few of one owner.
-type turnstile struct {
+// Turnstile lets few in at once who hold a file in memory, and few of one owner.
+// Its zero value is ready.
+type Turnstile struct {
 	mu     sync.Mutex
 	inside int
 	owners map[int64]int
 }
 
-func (t *turnstile) enter(owner int64) bool {
+// Enter tells whether there is a place; whoever has one must Leave.
+func (t *Turnstile) Enter(owner int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.inside >= completionsAtOnce || t.owners[owner] >= completionsOfOne {
@@ -47,7 +49,8 @@ func (t *turnstile) enter(owner int64) bool {
 	return true
 }
 
-func (t *turnstile) leave(owner int64) {
+// Leave gives a place back.
+func (t *Turnstile) Leave(owner int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.inside--
@@ -69,15 +72,20 @@ func (s *Service) Complete(ctx context.Context, by account.Actor, t Target, id i
 	if err != nil || u.State != Started {
 		return u, err
 	}
-	if !s.turnstile.enter(owner) {
+	if !s.turnstile.Enter(owner) {
 		return Upload{}, ErrBusy
 	}
-	defer s.turnstile.leave(owner)
+	defer s.turnstile.Leave(owner)
 	// What is copied is put down for removal before it is made, and spared by the
 	// transaction that takes the upload in: a completion that is cut off in
 	// between leaves nothing behind.
 	now, folder := s.now(), s.newKey(KeptPrefix(s.prefix), owner)+"/"
 	if err := s.store.BeginCompletion(ctx, id, now, now.Add(completionTime), Purge{Key: folder, Whole: true, Due: now.Add(holdFor)}); err != nil {
+		if errors.Is(err, ErrBusy) { // or somebody else has just taken it in, or deleted it
+			if u, again := s.store.Upload(ctx, owner, t, id); again != nil || u.State != Started {
+				return u, again
+			}
+		}
 		return Upload{}, err
 	}
 	done, err := s.complete(ctx, by, u, folder)

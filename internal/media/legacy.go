@@ -24,10 +24,13 @@ func (s *Service) Finish(ctx context.Context, by account.Actor, post, id int64) 
 	if err != nil {
 		return Upload{}, err
 	}
-	within, cancel := context.WithTimeout(ctx, finishTime)
-	defer cancel()
-	if err := s.Process(within, Process{UploadID: u.ID, Folder: u.Folder}); err != nil {
-		s.log.WarnContext(ctx, "photo left to its job", "upload", u.ID, "err", err)
+	if u.State == Processing && s.turnstile.Enter(u.OwnerID) {
+		within, cancel := context.WithTimeout(ctx, finishTime)
+		if err := s.process(within, Process{UploadID: u.ID, Folder: u.Folder}, s.checks); err != nil {
+			s.log.WarnContext(ctx, "photo left to its job", "upload", u.ID, "err", err)
+		}
+		cancel()
+		s.turnstile.Leave(u.OwnerID)
 	}
 	return s.Upload(ctx, by, t, id)
 }
@@ -47,10 +50,17 @@ func (s *Service) Take(ctx context.Context, by account.Actor, post int64, name s
 		return Upload{}, errors.Join(s.explain(err, "store a photo"), s.Delete(ctx, by, u.Target, u.ID))
 	}
 	done, err := s.Finish(ctx, by, post, u.ID)
-	if err == nil && done.State == Failed {
-		err = errors.Join(fault.InvalidField("file", "unreadable", done.Problem), s.Delete(ctx, by, u.Target, u.ID))
+	switch {
+	case err == nil && done.State != Failed:
+		return done, nil
+	case err == nil:
+		err = fault.InvalidField("file", "unreadable", done.Problem)
 	}
-	return done, err
+	// Nobody could complete it later: the client does not know of it.
+	if gone := s.Delete(context.WithoutCancel(ctx), by, u.Target, u.ID); gone != nil && !errors.Is(gone, fault.NotFound) {
+		s.log.WarnContext(ctx, "photo that was not taken is left", "upload", u.ID, "err", gone)
+	}
+	return Upload{}, err
 }
 
 // PostOf is the post of a photo that the actor may complete: the older client

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
@@ -22,6 +23,53 @@ const decodeTime = 30 * time.Second
 // as failed, with the reason; any error is the storage's or the database's, and
 // worth another try.
 func (s *Service) Process(ctx context.Context, job Process) error {
+	return s.process(ctx, job, s.lane)
+}
+
+// process is Process in a lane. Of several runs for one photo in this process one
+// does the work; the others wait for it and look again.
+func (s *Service) process(ctx context.Context, job Process, lane *picture.Lane) error {
+	for {
+		other, mine := s.flights.begin(job.UploadID)
+		if mine {
+			defer s.flights.end(job.UploadID)
+			return s.processAlone(ctx, job, lane)
+		}
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// flights are the photos that are being processed here.
+type flights struct {
+	mu  sync.Mutex
+	now map[int64]chan struct{}
+}
+
+func (f *flights) begin(id int64) (other <-chan struct{}, mine bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c, ok := f.now[id]; ok {
+		return c, false
+	}
+	if f.now == nil {
+		f.now = map[int64]chan struct{}{}
+	}
+	f.now[id] = make(chan struct{})
+	return nil, true
+}
+
+func (f *flights) end(id int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.now[id])
+	delete(f.now, id)
+}
+
+func (s *Service) processAlone(ctx context.Context, job Process, lane *picture.Lane) error {
 	u, err := s.store.UploadByID(ctx, job.UploadID)
 	if errors.Is(err, ErrNotFound) {
 		// Deleted meanwhile, perhaps while an earlier run was making something.
@@ -31,9 +79,9 @@ func (s *Service) Process(ctx context.Context, job Process) error {
 	case err != nil:
 		return err
 	case u.State == Processing:
-		return s.remake(ctx, u, u.Folder+originalName)
+		return s.remake(ctx, u, u.Folder+originalName, lane)
 	case u.State == Ready && u.Post != 0 && u.Folder == "": // from the older backend
-		return s.remake(ctx, u, u.LegacyKey)
+		return s.remake(ctx, u, u.LegacyKey, lane)
 	}
 	return nil
 }
@@ -45,13 +93,30 @@ func (s *Service) removeFolder(ctx context.Context, folder string) error {
 	return s.store.HoldPurge(ctx, []Purge{{Key: folder, Whole: true, Due: s.now()}})
 }
 
-// remake makes what is shown of a photo out of an object.
-func (s *Service) remake(ctx context.Context, u Upload, source string) error {
+// redo makes the thumbnails of a photo again, out of what is shown of it, and tells
+// whether it could. What cannot be read is not final: its objects stay.
+func (s *Service) redo(ctx context.Context, u Upload) (bool, error) {
+	made, err := s.render(ctx, u.shown(), u.ContentType, s.lane)
+	if _, wrong := errors.AsType[*picture.Error](err); wrong || errors.Is(err, bucket.ErrNotFound) {
+		return false, s.lose(ctx, u)
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, s.show(ctx, u, u.shown(), made)
+}
+
+// ErrSlow says that a photo took too long to decode: it may be the machine's
+// fault, or that of the photo.
+var ErrSlow = errors.New("the photo takes too long to decode")
+
+// remake makes what is shown of a photo out of what came of it.
+func (s *Service) remake(ctx context.Context, u Upload, source string, lane *picture.Lane) error {
 	contentType := u.ContentType
 	if source == u.LegacyKey {
 		contentType = "" // the older backend has noted what the client said, and looked at nothing
 	}
-	made, err := s.render(ctx, source, contentType)
+	made, err := s.render(ctx, source, contentType, lane)
 	if wrong, ok := errors.AsType[*picture.Error](err); ok {
 		return s.fail(ctx, u, wrong.Message)
 	}
@@ -66,7 +131,7 @@ func (s *Service) remake(ctx context.Context, u Upload, source string) error {
 
 // render makes the renditions of a stored photo; contentType is empty where the
 // photo itself has to tell.
-func (s *Service) render(ctx context.Context, key, contentType string) (picture.Rendering, error) {
+func (s *Service) render(ctx context.Context, key, contentType string, lane *picture.Lane) (picture.Rendering, error) {
 	r, found, err := s.bucket.Open(ctx, key, "")
 	if err != nil {
 		return picture.Rendering{}, err
@@ -82,9 +147,13 @@ func (s *Service) render(ctx context.Context, key, contentType string) (picture.
 	if contentType == "" {
 		contentType = photoType(raw)
 	}
-	ctx, cancel := context.WithTimeout(ctx, decodeTime)
+	within, cancel := context.WithTimeout(ctx, decodeTime)
 	defer cancel()
-	return s.lane.Render(ctx, raw, contentType)
+	made, err := lane.Render(within, raw, contentType)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && !errors.Is(err, picture.ErrBusy) {
+		err = fmt.Errorf("%w: %w", ErrSlow, err)
+	}
+	return made, err
 }
 
 // photoType is what the head of a photo says that it is; for what is none, any.
@@ -153,10 +222,22 @@ func (s *Service) fail(ctx context.Context, read Upload, why string) error {
 // lose notes that the objects of an upload are missing. Nothing is removed: when
 // they are there again, so is the upload.
 func (s *Service) lose(ctx context.Context, read Upload) error {
-	s.log.ErrorContext(ctx, "stored file is missing", "upload", read.ID)
 	return s.end(ctx, read, func(u *Upload, _ *Effects) {
+		s.log.ErrorContext(ctx, "stored file is missing", "upload", u.ID)
 		u.State, u.Problem = Lost, "The stored file is missing."
 	})
+}
+
+// GiveUp ends a photo that takes too long to decode, again and again.
+func (s *Service) GiveUp(ctx context.Context, id int64) error {
+	u, err := s.store.UploadByID(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil || u.State != Processing {
+		return err
+	}
+	return s.fail(ctx, u, "The photo takes too long to decode. Try a smaller one.")
 }
 
 // find takes it back: to be shown, or to be re-encoded first.

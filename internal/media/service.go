@@ -124,7 +124,8 @@ type Service struct {
 	now       func() time.Time
 	lane      *picture.Lane // of the jobs
 	checks    *picture.Lane // of the requests, so that neither waits for the other
-	turnstile turnstile
+	turnstile Turnstile
+	flights   flights
 	links     links
 }
 

@@ -222,7 +222,7 @@ func (t *txn) saveUpload(ctx context.Context, by account.Actor, before media.Upl
 			return err
 		}
 		var bytes int64
-		err := t.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(size), 0) AS bigint) FROM upload WHERE owner_id = $1 AND id <> $2`, u.OwnerID, u.ID).Scan(&bytes)
+		err := t.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(size), 0) AS bigint) FROM upload WHERE owner_id = $1 AND id <> $2 AND state <> 'dropped'`, u.OwnerID, u.ID).Scan(&bytes)
 		if err != nil {
 			return err
 		}
@@ -264,12 +264,19 @@ func (t *txn) settle(ctx context.Context, by account.Actor, u *media.Upload) err
 	if u.ReplacesID == 0 {
 		return nil
 	}
+	if err := t.QueryRowContext(ctx, `SELECT id FROM car_post WHERE id = $1`+t.s.dialect.forUpdate, u.Post).Scan(new(int64)); err != nil {
+		return orNotFound(err, media.ErrNotFound)
+	}
 	err := t.QueryRowContext(ctx, `SELECT position FROM upload WHERE id = $1 AND post_id = $2`, u.ReplacesID, u.Post).Scan(&u.Position)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) { // it may have been deleted meanwhile
 		return err
 	}
 	replaced := u.ReplacesID
 	u.ReplacesID = 0
+	// Whatever was to take the same place takes this one's: the latest stays.
+	if _, err := t.ExecContext(ctx, `UPDATE upload SET replaces_id = $1 WHERE replaces_id = $2 AND id <> $1`, u.ID, replaced); err != nil {
+		return err
+	}
 	return t.dropRecorded(ctx, by, `id = $1 AND post_id = $2`, replaced, u.Post)
 }
 
@@ -307,7 +314,7 @@ func (t *txn) dropUploads(ctx context.Context, cond string, args ...any) ([]medi
 		args  []any
 	}{
 		{open + uploadColumns, append(slices.Clone(args), at, at.Add(-media.PermitLife))},
-		{`DELETE FROM upload WHERE ` + cond + ` RETURNING ` + uploadColumns, args},
+		{`DELETE FROM upload WHERE ` + cond + ` AND NOT (state = 'dropped' AND updated_at = $` + strconv.Itoa(len(args)+1) + `) RETURNING ` + uploadColumns, append(slices.Clone(args), at)},
 	} {
 		rows, err := t.QueryContext(ctx, step.query, step.args...)
 		if err != nil {
@@ -563,7 +570,7 @@ func (s *Store) RequeuePhotos(ctx context.Context, since, at time.Time, limit in
 	err = s.inTx(ctx, func(tx *txn) error {
 		rows, err := tx.QueryContext(ctx, `
 			UPDATE upload SET updated_at = $2
-			WHERE id IN (SELECT id FROM upload WHERE state = 'processing' AND created_at <= $1 AND updated_at <= $1 ORDER BY created_at LIMIT $3)
+			WHERE id IN (SELECT id FROM upload WHERE state = 'processing' AND created_at <= $1 AND updated_at <= $1 ORDER BY created_at LIMIT $3`+s.dialect.skipLocked+`)
 			RETURNING `+uploadColumns, since, at, limit)
 		if err != nil {
 			return err
