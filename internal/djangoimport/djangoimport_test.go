@@ -367,7 +367,7 @@ func TestReservedKeys_D14(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.person(1, "ana@example.com")
 		w.old.Exec(t, `INSERT INTO ridecars_carpost (id, user_id, car_name, model) VALUES (10, 1, 'A', 'B')`)
-		w.old.Exec(t, `INSERT INTO rideposts_file (id, post_id, file, file_type) VALUES (1, 10, 'media/one.jpg', 'image/jpeg')`)
+		w.old.Exec(t, `INSERT INTO rideposts_file (id, post_id, file, file_type) VALUES (1, 10, 'ridecopilot/media/one.jpg', 'image/jpeg')`)
 		_, err := w.run(t.Context(), djangoimport.Options{Reserved: []string{media.KeptPrefix(""), media.UploadsPrefix("")}})
 		if f := fault.As(err); f == nil || !strings.Contains(f.Message, "S3_PREFIX") || w.count("account") != 0 {
 			t.Errorf("import = %v, %d accounts, want a refusal that names S3_PREFIX", err, w.count("account"))

@@ -24,7 +24,7 @@ func TestRegister(t *testing.T) {
 			want obj
 		}{
 			{obj{}, obj{"name": list("This field is required."), "email": list("This field is required."), "password": list("This field is required.")}},
-			{obj{"name": "", "email": nil, "password": " "}, obj{"name": list("This field may not be blank."), "email": list("This field may not be null."), "password": list("This field may not be blank.")}},
+			{obj{"name": "", "email": nil, "password": ""}, obj{"name": list("This field may not be blank."), "email": list("This field may not be null."), "password": list("This field may not be blank.")}},
 			{obj{"name": "Ana", "email": "ANA@example.com", "password": goodPassword}, obj{"email": list("user with this email already exists.")}},
 			{obj{"name": "Ana", "email": "x@example.com", "password": "123"}, obj{"error": list("This password is too short. It must contain at least 8 characters.", "This password is too common.", "This password is entirely numeric.")}},
 			{obj{"name": "Ana", "email": "marinescu@example.com", "password": "marinescu"}, obj{"error": list("The password is too similar to the email address.")}},
@@ -33,6 +33,10 @@ func TestRegister(t *testing.T) {
 			b := w.browser()
 			b.post("register", tt.body).says(400, tt.want)
 		}
+		// A password counts as it is sent, blanks and all (promise T2).
+		b = w.browser()
+		b.post("register", obj{"name": "Ana", "email": "blanks@example.com", "password": "            "}).want(200)
+		b.post("login", obj{"email": "blanks@example.com", "password": "            "}).want(200)
 		// A body that says a name twice is no body.
 		w.browser().post("register", `{"name":"a","name":"b"}`).want(400)
 	})
@@ -133,9 +137,11 @@ func TestUserUpdate_T18(t *testing.T) {
 		ana.send("PUT", "user-update", obj{"password": "12345678"}).says(400, obj{"error": list("This password is too common.", "This password is entirely numeric.")})
 		other := w.person()
 		ana.send("PUT", "user-update", obj{"email": other.email}).says(400, obj{"email": list("user with this email already exists.")})
-		// A new address counts when its mailbox has confirmed it.
+		// A new address counts when its mailbox has confirmed it, and ends the other
+		// sessions, as a new password does; the owner is mailed.
 		ana.send("PUT", "user-update", obj{"email": "new@example.com"}).says(200, obj{"id": ana.id, "name": "Ana Maria", "email": ana.email})
-		// A new password ends the other sessions, and the owner is mailed.
+		second.get("user").says(403, unauthenticated)
+		second.post("login", obj{"email": ana.email, "password": goodPassword}).want(200)
 		ana.send("PUT", "user-update", obj{"password": "cu totul altă parolă"}).want(200)
 		ana.get("user").want(200)
 		second.get("user").says(403, unauthenticated)
