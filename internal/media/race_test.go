@@ -80,6 +80,40 @@ func TestFiles_Race(t *testing.T) {
 	})
 }
 
+// Of photos that are to take the same place the one that was begun last stays, in
+// whatever order they become ready.
+func TestReplace_Order(t *testing.T) {
+	each(t, func(w *world) {
+		for _, firstFirst := range []bool{true, false} {
+			w.post = w.newPost(w.ana)
+			cover := w.ready(front)
+			var begun []media.Upload
+			for range 2 {
+				u, form, _, err := w.Start(w.Context(), w.ana, media.Request{
+					Target: w.photo(), File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(side))}, Replaces: cover.ID,
+				}, nil)
+				w.must(err)
+				w.send(form, side)
+				_, err = w.Complete(w.Context(), w.ana, w.photo(), u.ID)
+				w.must(err)
+				begun = append(begun, u)
+			}
+			last := begun[1].ID
+			if !firstFirst {
+				slices.Reverse(begun)
+			}
+			for _, u := range begun {
+				w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
+			}
+			p, err := w.posts.Post(w.Context(), w.ana, w.post)
+			w.must(err)
+			if len(p.Photos) != 1 || p.Photos[0].ID != last || p.Photos[0].State != media.Ready {
+				t.Errorf("the first ready first: %v: photos = %+v, want %d alone", firstFirst, p.Photos, last)
+			}
+		}
+	})
+}
+
 // Things that go while something is begun for them are not there, and no 500.
 func TestStart_Race(t *testing.T) {
 	each(t, func(w *world) {

@@ -100,7 +100,8 @@ func (t *txn) insertUpload(ctx context.Context, by account.Actor, u *media.Uploa
 func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited bool) error {
 	if u.ReplacesID != 0 {
 		var id int64
-		err := t.QueryRowContext(ctx, `SELECT id FROM upload WHERE id = $1 AND post_id = $2 AND state <> 'started'`, u.ReplacesID, u.Post).Scan(&id)
+		// Locked, so that nothing takes its place before this one is known to be about to.
+		err := t.QueryRowContext(ctx, `SELECT id FROM upload WHERE id = $1 AND post_id = $2 AND state <> 'started'`+t.s.dialect.forUpdate, u.ReplacesID, u.Post).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return media.ErrNoReplaced
 		}
@@ -267,13 +268,18 @@ func (t *txn) settle(ctx context.Context, by account.Actor, u *media.Upload) err
 	if err := t.QueryRowContext(ctx, `SELECT id FROM car_post WHERE id = $1`+t.s.dialect.forUpdate, u.Post).Scan(new(int64)); err != nil {
 		return orNotFound(err, media.ErrNotFound)
 	}
-	err := t.QueryRowContext(ctx, `SELECT position FROM upload WHERE id = $1 AND post_id = $2`, u.ReplacesID, u.Post).Scan(&u.Position)
+	err := t.QueryRowContext(ctx, `SELECT position FROM upload WHERE id = $1 AND post_id = $2`+t.s.dialect.forUpdate, u.ReplacesID, u.Post).Scan(&u.Position)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) { // it may have been deleted meanwhile
 		return err
 	}
 	replaced := u.ReplacesID
 	u.ReplacesID = 0
-	// Whatever was to take the same place takes this one's: the latest stays.
+	// Of those that were to take the same place the latest stays: what was begun
+	// before this one and is still in work goes, what was begun later takes its place.
+	err = t.dropRecorded(ctx, by, `post_id = $1 AND replaces_id = $2 AND id < $3 AND state = 'processing'`, u.Post, replaced, u.ID)
+	if err != nil {
+		return err
+	}
 	if _, err := t.ExecContext(ctx, `UPDATE upload SET replaces_id = $1 WHERE replaces_id = $2 AND id <> $1`, u.ID, replaced); err != nil {
 		return err
 	}
