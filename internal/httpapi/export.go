@@ -63,9 +63,7 @@ func (a *API) writeExport(ctx context.Context, z *zip.Writer, by account.Actor, 
 		return err
 	}
 	files := archive{a: a, z: z, names: map[int64]string{}}
-	err = a.eachPost(ctx, by, mine, func(p listing.Post) any { return p.Photos })(func(photos any) error {
-		return files.add(ctx, photos.([]media.Upload)...) //nolint:errcheck // made one line above
-	})
+	err = a.walkPosts(ctx, by, mine, func(p listing.Post) error { return files.add(ctx, p.Photos...) })
 	for _, d := range docs.Documents {
 		if d.File != nil && err == nil {
 			err = files.add(ctx, *d.File)
@@ -144,26 +142,31 @@ type favoriteOut struct {
 	Model string `json:"model"`
 }
 
-// eachPost goes through a list of posts by cursor.
+// eachPost hands on what a list of posts is written as.
 func (a *API) eachPost(ctx context.Context, by account.Actor, f listing.Filter, form func(listing.Post) any) func(func(any) error) error {
 	return func(one func(any) error) error {
-		at := listing.Place{Limit: maxPageSize, Cursor: &listing.Cursor{}}
-		for {
-			page, err := a.Listings.Posts(ctx, by, f, listing.Order{Key: "created_at"}, at)
-			if err != nil {
+		return a.walkPosts(ctx, by, f, func(p listing.Post) error { return one(form(p)) })
+	}
+}
+
+// walkPosts goes through a list of posts by cursor.
+func (a *API) walkPosts(ctx context.Context, by account.Actor, f listing.Filter, do func(listing.Post) error) error {
+	at := listing.Place{Limit: maxPageSize, Cursor: &listing.Cursor{}}
+	for {
+		page, err := a.Listings.Posts(ctx, by, f, listing.Order{Key: "created_at"}, at)
+		if err != nil {
+			return err
+		}
+		for _, p := range page.Posts {
+			if err := do(p); err != nil {
 				return err
 			}
-			for _, p := range page.Posts {
-				if err := one(form(p)); err != nil {
-					return err
-				}
-			}
-			n := len(page.Posts)
-			if !page.HasNext || n == 0 {
-				return nil
-			}
-			at.Cursor = &listing.Cursor{Key: page.SortValues[n-1], ID: page.Posts[n-1].ID}
 		}
+		n := len(page.Posts)
+		if !page.HasNext || n == 0 {
+			return nil
+		}
+		at.Cursor = &listing.Cursor{Key: page.SortValues[n-1], ID: page.Posts[n-1].ID}
 	}
 }
 

@@ -50,7 +50,8 @@ func newPhotoOut(u media.Upload, position int, link linker) photoOut {
 		ID: u.ID, State: stateOf(u), Error: orNil(u.Problem), Width: u.Width, Height: u.Height,
 		ContentType: u.ContentType, Size: u.Size, Position: position,
 	}
-	if l := link(u); u.State == media.Ready {
+	if u.State == media.Ready {
+		l := link(u)
 		o.URL = orNil(l.Large)
 		o.Thumbnails.V = &thumbnailsOut{orNil(l.Small), orNil(l.Medium)}
 	}

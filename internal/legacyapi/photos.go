@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
@@ -69,6 +70,17 @@ func (a *API) finishUpload(c *call) error {
 	return nil
 }
 
+// coverOf is the one photo of a post that the client knows: the first that is
+// ready.
+func coverOf(p listing.Post) (u media.Upload, ok bool) {
+	for _, u := range p.Photos {
+		if u.State == media.Ready {
+			return u, true
+		}
+	}
+	return media.Upload{}, false
+}
+
 // cover serves GET get-image-by-post-id/{id}: the client reads what there is not
 // from a success.
 func (a *API) cover(c *call) error {
@@ -84,12 +96,10 @@ func (a *API) cover(c *call) error {
 	if err != nil {
 		return err
 	}
-	for _, u := range p.Photos {
-		if u.State == media.Ready {
-			if url := a.Media.PhotoLinks(c.ctx(), u).Large; url != "" {
-				answer(c.w, http.StatusOK, object{"url": url})
-				return nil
-			}
+	if u, ok := coverOf(p); ok {
+		if url := a.Media.PhotoLinks(c.ctx(), u).Large; url != "" {
+			answer(c.w, http.StatusOK, object{"url": url})
+			return nil
 		}
 	}
 	answer(c.w, http.StatusOK, object{"message": "The car post no image!"})

@@ -6,7 +6,6 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -272,11 +271,8 @@ func (a *API) replaceCover(c *call, post int64, f formFile) error {
 	if err != nil {
 		return err
 	}
-	var cover int64
-	if i := slices.IndexFunc(p.Photos, func(u media.Upload) bool { return u.State == media.Ready }); i >= 0 {
-		cover = p.Photos[i].ID
-	}
-	_, err = a.Media.Take(c.ctx(), c.by, post, f.name, f.raw, cover)
+	shown, _ := coverOf(p) // 0 when there is none
+	_, err = a.Media.Take(c.ctx(), c.by, post, f.name, f.raw, shown.ID)
 	if bad := fault.As(err); bad != nil && bad.Kind == fault.Invalid {
 		message := bad.Fields[0].Message
 		if bad.Fields[0].Field != "file" { // of its type or size

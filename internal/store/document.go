@@ -96,17 +96,11 @@ func (t *txn) document(ctx context.Context, owner, id int64, lock string) (docum
 
 // oneDocument reads a document with its file.
 func oneDocument(ctx context.Context, db querier, owner, id int64, lock string) (document.Document, error) {
-	rows, err := db.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`+lock, id, owner)
+	d, err := scanDocument(db.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`+lock, id, owner))
 	if err != nil {
 		return document.Document{}, err
 	}
-	docs, err := collect(rows, scanDocument)
-	if err != nil {
-		return document.Document{}, err
-	}
-	if len(docs) == 0 {
-		return document.Document{}, document.ErrNotFound
-	}
+	docs := []document.Document{d}
 	err = withFiles(ctx, db, docs)
 	return docs[0], err
 }
@@ -119,13 +113,19 @@ func withFiles(ctx context.Context, db querier, docs []document.Document) error 
 	}
 	files, err := uploadsOf(ctx, db, "document_id", ids)
 	for i := range docs {
-		for _, f := range files[docs[i].ID] {
-			if f.State == media.Ready || f.State == media.Lost {
-				docs[i].File = &f
-			}
-		}
+		docs[i].File = onFile(files[docs[i].ID])
 	}
 	return err
+}
+
+// onFile is the file of a document among its uploads; nil when there is none.
+func onFile(uploads []media.Upload) *media.Upload {
+	for _, u := range uploads {
+		if u.State == media.Ready || u.State == media.Lost {
+			return &u
+		}
+	}
+	return nil
 }
 
 // Document reads a document of an owner.

@@ -173,6 +173,7 @@ func (t *txn) entry(ctx context.Context, owner, id int64, lock string) (earnings
 // querier is a transaction or a pool.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // withItems reads the expense items of some entries in one query.

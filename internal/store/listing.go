@@ -126,17 +126,11 @@ func (t *txn) post(ctx context.Context, id, reader int64, lock string) (listing.
 
 // onePost reads a post with its photos.
 func onePost(ctx context.Context, db querier, id, reader int64, lock string) (listing.Post, error) {
-	rows, err := db.QueryContext(ctx, postSelect+postFrom+` WHERE p.id = $2`+lock, reader, id)
+	p, err := scanPost(db.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`+lock, reader, id))
 	if err != nil {
 		return listing.Post{}, err
 	}
-	posts, err := collect(rows, func(r row) (listing.Post, error) { return scanPost(r) })
-	if err != nil {
-		return listing.Post{}, err
-	}
-	if len(posts) == 0 {
-		return listing.Post{}, listing.ErrNotFound
-	}
+	posts := []listing.Post{p}
 	err = withPhotos(ctx, db, posts)
 	return posts[0], err
 }
