@@ -83,13 +83,23 @@ type Actor struct {
 	SessionID int64
 	Source    Source
 	Manages   bool   // may act on other people's things: only the admin site and commands make such actors
+	For       int64  // of one who manages: whose things are meant; 0 means the actor's own
+	Superuser bool   // of one who manages: may also say who is staff, and act on those who are
 	Address   string // where the request came from, as plain IP text; empty for commands and jobs
 	Device    string // what the client says it is
 	Once      Once
 }
 
 // System is the actor of commands and jobs.
-func System(s Source) Actor { return Actor{Source: s, Manages: true} }
+func System(s Source) Actor { return Actor{Source: s, Manages: true, Superuser: true} }
+
+// Owner is the account whose things the actor means.
+func (a Actor) Owner() int64 {
+	if a.Manages && a.For != 0 {
+		return a.For
+	}
+	return a.ID
+}
 
 // MayManage tells whether the actor may change what owner owns.
 func (a Actor) MayManage(owner int64) bool { return a.Manages || (a.ID != 0 && a.ID == owner) }

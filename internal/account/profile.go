@@ -367,7 +367,7 @@ func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, us
 
 // Settings reads the actor's preferences.
 func (s *Service) Settings(ctx context.Context, by Actor) (Settings, error) {
-	return s.store.Settings(ctx, by.ID)
+	return s.store.Settings(ctx, by.Owner())
 }
 
 // ReviseSettings changes the actor's preferences: change edits them and returns
@@ -386,7 +386,7 @@ func (s *Service) ReviseSettings(ctx context.Context, by Actor, match Match, cha
 	var edit func(*User, *Effects) error
 	if account != nil {
 		// What is wrong with either is told at once, before a password is looked at.
-		set, err := s.store.Settings(ctx, by.ID)
+		set, err := s.store.Settings(ctx, by.Owner())
 		if err != nil {
 			return Settings{}, err
 		}
@@ -397,7 +397,7 @@ func (s *Service) ReviseSettings(ctx context.Context, by Actor, match Match, cha
 			return Settings{}, err
 		}
 	}
-	set, err := s.store.UpdateSettings(ctx, by, by.ID, func(set *Settings) error {
+	set, err := s.store.UpdateSettings(ctx, by, by.Owner(), func(set *Settings) error {
 		bad, err := revise(set)
 		return errors.Join(err, bad.Err())
 	}, edit)

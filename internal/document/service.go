@@ -72,7 +72,7 @@ func NewService(store Store, people People, now func() time.Time) *Service {
 
 // Today is the current day on the actor's own calendar.
 func (s *Service) Today(ctx context.Context, by account.Actor) (calendar.Day, error) {
-	loc, err := s.zone(ctx, by.ID)
+	loc, err := s.zone(ctx, by.Owner())
 	if err != nil {
 		return 0, err
 	}
@@ -89,7 +89,7 @@ func (s *Service) zone(ctx context.Context, owner int64) (*time.Location, error)
 
 // Create files a document. bad is what the caller already knows to be wrong.
 func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad fault.Fields) (doc Document, repeated bool, err error) {
-	loc, err := s.zone(ctx, by.ID)
+	loc, err := s.zone(ctx, by.Owner())
 	if err != nil {
 		return Document{}, false, err
 	}
@@ -104,29 +104,29 @@ func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad f
 		limit = 0
 	}
 	return s.store.CreateDocument(ctx, by, Document{
-		Details: d, OwnerID: by.ID, NextReminderAt: d.NextReminder(nil, now, loc), CreatedAt: now, UpdatedAt: now, Revision: 1,
+		Details: d, OwnerID: by.Owner(), NextReminderAt: d.NextReminder(nil, now, loc), CreatedAt: now, UpdatedAt: now, Revision: 1,
 	}, limit)
 }
 
 // Document reads one of the actor's documents.
 func (s *Service) Document(ctx context.Context, by account.Actor, id int64) (Document, error) {
-	return s.store.Document(ctx, by.ID, id)
+	return s.store.Document(ctx, by.Owner(), id)
 }
 
 // MayAttach tells whose the document is, if the actor may add a file to it.
 func (s *Service) MayAttach(ctx context.Context, by account.Actor, id int64) (owner int64, err error) {
-	_, err = s.store.Document(ctx, by.ID, id)
-	return by.ID, err
+	_, err = s.store.Document(ctx, by.Owner(), id)
+	return by.Owner(), err
 }
 
 // Revise edits one of the actor's documents: change edits the details and
 // returns what it could not read. A new expiry starts the reminders anew.
 func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Document, error) {
-	loc, err := s.zone(ctx, by.ID)
+	loc, err := s.zone(ctx, by.Owner())
 	if err != nil {
 		return Document{}, err
 	}
-	return s.store.UpdateDocument(ctx, by, by.ID, id, func(d *Document, done []int) error {
+	return s.store.UpdateDocument(ctx, by, by.Owner(), id, func(d *Document, done []int) error {
 		if err := match.Check(d.Revision); err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 
 // Delete removes one of the actor's documents.
 func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match account.Match) error {
-	return s.store.DeleteDocument(ctx, by, by.ID, id, func(d Document) error { return match.Check(d.Revision) })
+	return s.store.DeleteDocument(ctx, by, by.Owner(), id, func(d Document) error { return match.Check(d.Revision) })
 }
 
 // Documents lists the actor's documents, the soonest expiry first.
@@ -157,7 +157,7 @@ func (s *Service) Documents(ctx context.Context, by account.Actor, f Filter, lim
 	if err != nil {
 		return Page{}, 0, err
 	}
-	p, err := s.store.Documents(ctx, by.ID, f, today, limit, offset)
+	p, err := s.store.Documents(ctx, by.Owner(), f, today, limit, offset)
 	return p, today, err
 }
 

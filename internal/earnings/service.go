@@ -94,7 +94,7 @@ func NewService(store Store, people People, now func() time.Time) *Service {
 // Today is the current day on the actor's own calendar, with the settings that
 // say so.
 func (s *Service) Today(ctx context.Context, by account.Actor) (calendar.Day, account.Settings, error) {
-	set, err := s.people.Settings(ctx, by.ID)
+	set, err := s.people.Settings(ctx, by.Owner())
 	if err != nil {
 		return 0, account.Settings{}, err
 	}
@@ -119,7 +119,7 @@ func (s *Service) newEntry(by account.Actor, d Details, change func(*Details) fa
 	bad := change(&d)
 	d.tidy()
 	d.validate(&bad)
-	e := Entry{Details: d, OwnerID: by.ID, CreatedAt: s.now(), Revision: 1}
+	e := Entry{Details: d, OwnerID: by.Owner(), CreatedAt: s.now(), Revision: 1}
 	e.UpdatedAt = e.CreatedAt
 	e.compute(&bad)
 	return e, bad.Err()
@@ -169,7 +169,7 @@ func (e *Entry) compute(bad *fault.Fields) {
 
 // Entry reads one of the actor's entries.
 func (s *Service) Entry(ctx context.Context, by account.Actor, id int64) (Entry, error) {
-	return s.store.Entry(ctx, by.ID, id)
+	return s.store.Entry(ctx, by.Owner(), id)
 }
 
 // Owned is nil when the entry is the actor's, and tells one of somebody else
@@ -177,7 +177,7 @@ func (s *Service) Entry(ctx context.Context, by account.Actor, id int64) (Entry,
 // which shows the difference. Everybody else finds their own entries alone.
 func (s *Service) Owned(ctx context.Context, by account.Actor, id int64) error {
 	owner, err := s.store.EntryOwner(ctx, id)
-	if err == nil && owner != by.ID {
+	if err == nil && owner != by.Owner() {
 		return ErrForbidden
 	}
 	return err
@@ -185,7 +185,7 @@ func (s *Service) Owned(ctx context.Context, by account.Actor, id int64) error {
 
 // Revise edits one of the actor's entries.
 func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Entry, error) {
-	return s.store.UpdateEntry(ctx, by, by.ID, id, func(e *Entry) error {
+	return s.store.UpdateEntry(ctx, by, by.Owner(), id, func(e *Entry) error {
 		if err := match.Check(e.Revision); err != nil {
 			return err
 		}
@@ -211,17 +211,17 @@ func (s *Service) Blank(ctx context.Context, by account.Actor) (Details, error) 
 
 // Delete removes one of the actor's entries.
 func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match account.Match) error {
-	return s.store.DeleteEntry(ctx, by, by.ID, id, func(e Entry) error { return match.Check(e.Revision) })
+	return s.store.DeleteEntry(ctx, by, by.Owner(), id, func(e Entry) error { return match.Check(e.Revision) })
 }
 
 // Entries lists the actor's entries, the newest date first.
 func (s *Service) Entries(ctx context.Context, by account.Actor, f Filter, at Place) (Page, error) {
-	return s.store.Entries(ctx, by.ID, f, at)
+	return s.store.Entries(ctx, by.Owner(), f, at)
 }
 
 // EachEntry calls do for each of the actor's entries, oldest date first.
 func (s *Service) EachEntry(ctx context.Context, by account.Actor, f Filter, do func(Entry) error) error {
-	return s.store.EachEntry(ctx, by.ID, f, do)
+	return s.store.EachEntry(ctx, by.Owner(), f, do)
 }
 
 // Period is the days that a client asks for: the last n days, today included,
@@ -282,17 +282,17 @@ func (s *Service) Summary(ctx context.Context, by account.Actor, p Period, g Gro
 	}
 	length := to - from + 1
 	sum := Summary{From: from, To: to, PreviousFrom: from - length, PreviousTo: from - 1, Group: g, Currency: currency}
-	days, err := s.store.DaySums(ctx, by.ID, Filter{From: &sum.PreviousFrom, To: &to, Platform: platform, Currency: currency})
+	days, err := s.store.DaySums(ctx, by.Owner(), Filter{From: &sum.PreviousFrom, To: &to, Platform: platform, Currency: currency})
 	if err != nil {
 		return Summary{}, err
 	}
 	sum.fill(days)
 	f := Filter{From: &from, To: &to, Platform: platform, Currency: currency}
-	if sum.ExpenseItems, err = s.store.CategorySums(ctx, by.ID, f); err != nil {
+	if sum.ExpenseItems, err = s.store.CategorySums(ctx, by.Owner(), f); err != nil {
 		return Summary{}, err
 	}
 	sum.addUnitemized()
-	sum.OtherCurrencies, err = s.store.OtherCurrencies(ctx, by.ID, f)
+	sum.OtherCurrencies, err = s.store.OtherCurrencies(ctx, by.Owner(), f)
 	return sum, err
 }
 

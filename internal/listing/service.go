@@ -63,7 +63,7 @@ func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad f
 	if by.Manages {
 		limit = 0
 	}
-	post, repeated, err = s.store.CreatePost(ctx, by, Post{Details: d, OwnerID: by.ID, CreatedAt: now, UpdatedAt: now, Revision: 1}, limit)
+	post, repeated, err = s.store.CreatePost(ctx, by, Post{Details: d, OwnerID: by.Owner(), CreatedAt: now, UpdatedAt: now, Revision: 1}, limit)
 	return post.seenBy(by), repeated, err
 }
 

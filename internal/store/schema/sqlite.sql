@@ -15,8 +15,9 @@ CREATE TABLE account (
     created_at        TIMESTAMP NOT NULL,
     updated_at        TIMESTAMP NOT NULL,
     version           INTEGER   NOT NULL DEFAULT 1
-);
+, search TEXT NOT NULL DEFAULT '');
 CREATE INDEX account_created ON account (created_at);
+CREATE INDEX account_unfolded ON account (id) WHERE search = '';
 
 CREATE TABLE attempt (
     key   TEXT      NOT NULL PRIMARY KEY,
@@ -64,9 +65,10 @@ CREATE TABLE car_post (
     transmission_key  TEXT      NOT NULL,
     location_key      TEXT      NOT NULL,
     search            TEXT      NOT NULL
-);
+, approved_at TIMESTAMP);
 CREATE INDEX car_post_created ON car_post (created_at, id);
 CREATE INDEX car_post_make ON car_post (make_key, model_key);
+CREATE INDEX car_post_moderated ON car_post (moderated_at) WHERE moderated_at IS NOT NULL;
 CREATE INDEX car_post_owner ON car_post (owner_id, created_at);
 CREATE INDEX car_post_seen_created ON car_post (created_at, id) WHERE status = 'active' AND moderated_at IS NULL;
 CREATE INDEX car_post_seen_make ON car_post (make_key, id) WHERE status = 'active' AND moderated_at IS NULL;
@@ -76,6 +78,7 @@ CREATE INDEX car_post_seen_price_down ON car_post (COALESCE(price, -1), id) WHER
 CREATE INDEX car_post_seen_price_up ON car_post (COALESCE(price, 9223372036854775807), id) WHERE status = 'active' AND moderated_at IS NULL;
 CREATE INDEX car_post_seen_year_down ON car_post (COALESCE(year, -1), id) WHERE status = 'active' AND moderated_at IS NULL;
 CREATE INDEX car_post_seen_year_up ON car_post (COALESCE(year, 9223372036854775807), id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_unseen ON car_post (created_at) WHERE approved_at IS NULL AND moderated_at IS NULL;
 CREATE TRIGGER car_post_search_delete AFTER DELETE ON car_post BEGIN
     INSERT INTO car_post_search (car_post_search, rowid, search) VALUES ('delete', old.id, old.search);
 END;
@@ -211,10 +214,11 @@ CREATE TABLE mail (
     problem     TEXT      NOT NULL DEFAULT '',
     created_at  TIMESTAMP NOT NULL,
     settled_at  TIMESTAMP
-);
+, post_id INTEGER);
 CREATE INDEX mail_account ON mail (account_id);
 CREATE INDEX mail_address ON mail (address_key, created_at);
 CREATE INDEX mail_created ON mail (created_at);
+CREATE INDEX mail_unsent ON mail (created_at) WHERE state IN ('queued', 'failed');
 
 CREATE TABLE mailed_token (
     hash       BLOB      NOT NULL PRIMARY KEY,
@@ -260,6 +264,7 @@ CREATE TABLE report (
     UNIQUE (post_id, account_id)
 );
 CREATE INDEX report_account ON report (account_id);
+CREATE INDEX report_open ON report (post_id) WHERE resolved_at IS NULL;
 
 CREATE TABLE session (
     id           INTEGER   PRIMARY KEY AUTOINCREMENT,
@@ -272,7 +277,7 @@ CREATE TABLE session (
     idle_until   TIMESTAMP NOT NULL,
     expires_at   TIMESTAMP NOT NULL,
     ended_at     TIMESTAMP
-);
+, confirmed_at TIMESTAMP);
 CREATE INDEX session_account ON session (account_id);
 CREATE INDEX session_expires ON session (expires_at);
 
@@ -310,6 +315,12 @@ CREATE TABLE staff_group_permission (
     resource TEXT    NOT NULL,
     action   TEXT    NOT NULL,
     PRIMARY KEY (group_id, resource, action)
+);
+
+CREATE TABLE storage_check (
+    id     INTEGER   PRIMARY KEY AUTOINCREMENT,
+    at     TIMESTAMP NOT NULL,
+    report TEXT      NOT NULL
 );
 
 CREATE TABLE upload (
