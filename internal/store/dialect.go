@@ -3,7 +3,10 @@ package store
 import "strings"
 
 var sqliteDialect = dialect{
-	name:         "sqlite",
+	name: "sqlite",
+	words: strings.NewReplacer(
+		"{now}", "strftime('%Y-%m-%d %H:%M:%f', 'now')", "{today}", "date('now')", "{in30days}", "date('now', '+30 days')",
+		"{joberror}", "json_extract(CAST(j.errors AS text), '$[#-1].error')", "{jobargs}", "CAST(j.args AS text)"),
 	beforeImport: []string{loadCache},
 	searchMatch: func(words []string) string {
 		const in = "p.id IN (SELECT rowid FROM car_post_search WHERE car_post_search MATCH ?)"
@@ -23,7 +26,10 @@ var sqliteDialect = dialect{
 }
 
 var postgresDialect = dialect{
-	name:       "postgres",
+	name: "postgres",
+	words: strings.NewReplacer(
+		"{now}", "now()", "{today}", "CURRENT_DATE", "{in30days}", "(CURRENT_DATE + 30)",
+		"{joberror}", "(j.errors[array_upper(j.errors, 1)]->>'error')", "{jobargs}", "CAST(j.args AS text)"),
 	forUpdate:  " FOR UPDATE",
 	skipLocked: " FOR UPDATE SKIP LOCKED",
 	collateC:   ` COLLATE "C"`,

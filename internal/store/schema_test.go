@@ -27,7 +27,7 @@ func foreign(table string) bool {
 type column struct{ Name, Type, Extra string }
 
 // table is what the parity of the engines is about.
-type table struct {
+type tableShape struct {
 	Columns []column
 	Keys    []string // primary keys, unique constraints and foreign keys
 	Indexes []string
@@ -71,9 +71,9 @@ func tableNames(t *testing.T, s *store.Store) []string {
 	return names
 }
 
-func tables(t *testing.T, s *store.Store) map[string]table {
+func tables(t *testing.T, s *store.Store) map[string]tableShape {
 	t.Helper()
-	list := map[string]table{}
+	list := map[string]tableShape{}
 	for _, name := range tableNames(t, s) {
 		switch {
 		case foreign(name):
@@ -86,9 +86,9 @@ func tables(t *testing.T, s *store.Store) map[string]table {
 	return list
 }
 
-func postgresTable(t *testing.T, s *store.Store, name string) table {
+func postgresTable(t *testing.T, s *store.Store, name string) tableShape {
 	t.Helper()
-	var tb table
+	var tb tableShape
 	tb.Columns = query(t, s, func(rows *sql.Rows) (column, error) {
 		var c column
 		var notNull bool
@@ -135,9 +135,9 @@ func postgresTable(t *testing.T, s *store.Store, name string) table {
 }
 
 // sqliteTable reads a table of SQLite in PostgreSQL's words.
-func sqliteTable(t *testing.T, s *store.Store, name string) table {
+func sqliteTable(t *testing.T, s *store.Store, name string) tableShape {
 	t.Helper()
-	var tb table
+	var tb tableShape
 	types := map[string]string{
 		"INTEGER": "bigint", "TEXT": "text", "TIMESTAMP": "timestamp with time zone", "BOOLEAN": "boolean", "BLOB": "bytea", "DATE": "date",
 	}
@@ -195,7 +195,7 @@ func sqliteTable(t *testing.T, s *store.Store, name string) table {
 const goldenHead = "-- The whole schema as the migrations leave it on %s, for reading: make schema writes it.\n" +
 	"-- The tables of the job queue and of the migrator are not shown.\n"
 
-func postgresText(all map[string]table) string {
+func postgresText(all map[string]tableShape) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, goldenHead, "PostgreSQL")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
