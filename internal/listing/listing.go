@@ -100,7 +100,7 @@ const (
 const (
 	MaxDescription = 5000
 	MaxReason      = 1000 // of a moderation
-	MaxPosts       = 200 // of one owner (promise Z8)
+	MaxPosts       = 200  // of one owner (promise Z8)
 	FirstYear      = 1950
 )
 
