@@ -139,7 +139,7 @@ func (a *app) runner() (*jobs.Runner, error) {
 		return nil, usageError{fmt.Errorf("SMTP_URL or MAIL_FROM: %w", err)}
 	}
 	return jobs.NewRunner(jobs.Options{
-		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Media: a.media, Sender: sender, PublicURL: a.config.publicURL, Log: a.log,
+		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Listings: a.listings, Media: a.media, Sender: sender, PublicURL: a.config.publicURL, Log: a.log,
 	})
 }
 

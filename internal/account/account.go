@@ -189,6 +189,8 @@ const (
 	MailAccountDeleted   MailKind = "account_deleted"
 	MailDocumentReminder MailKind = "document_reminder"
 	MailVerifyIfUnproven MailKind = "verify_resend"
+	MailPostClosed       MailKind = "post_closed"
+	MailPostReopened     MailKind = "post_reopened"
 )
 
 // Mail is a row of the outbox: a message that is to be sent, was, or could not
@@ -201,6 +203,7 @@ type Mail struct {
 	Name       string // of a person whose account is gone when the mail leaves
 	Language   string
 	DocumentID *int64
+	PostID     *int64
 	DaysLeft   *int
 	Other      string // the other address of an address change
 	CreatedAt  time.Time

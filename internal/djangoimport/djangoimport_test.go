@@ -515,7 +515,7 @@ func TestSecondRun(t *testing.T) {
 		if _, err := accounts.Revise(t.Context(), ana, nil, account.Edit{Name: &name}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.store.UpdatePost(t.Context(), ana, 1, func(p *listing.Post) error { p.Model = "Changed"; return nil }); err != nil {
+		if _, err := w.store.UpdatePost(t.Context(), ana, 1, func(p *listing.Post, _ *listing.Effects) error { p.Model = "Changed"; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if err := earnings.NewService(w.store, w.store, time.Now).Delete(t.Context(), account.Actor{ID: 2}, 1, nil); err != nil {

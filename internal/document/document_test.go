@@ -390,3 +390,48 @@ func TestDocuments(t *testing.T) {
 		}
 	})
 }
+
+// An operator finds anybody's document, and the history tells who has opened it.
+func TestFindAndOpened_B9(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFolder(t, s)
+		d := f.file("2026-06-10", 7)
+		u, err := s.CreateUser(t.Context(), account.Actor{}, account.User{Name: "Eva", Email: "eva@example.com", PasswordHash: "x", Active: true, CreatedAt: f.at, UpdatedAt: f.at}, account.DefaultSettings(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eva := account.Actor{ID: u.ID, Source: account.SourceAdmin, Manages: true, Address: "203.0.113.9"}
+		if got, err := f.Find(t.Context(), eva, d.ID); err != nil || got.ID != d.ID || got.OwnerID != f.by.ID {
+			t.Errorf("Find = %+v, %v", got, err)
+		}
+		for who, by := range map[string]account.Actor{"the owner": f.by, "another": {ID: u.ID}} {
+			if _, err := f.Find(t.Context(), by, d.ID); !errors.Is(err, document.ErrNotFound) {
+				t.Errorf("Find by %s = %v, want %v", who, err, document.ErrNotFound)
+			}
+			if err := f.Opened(t.Context(), by, d.ID, "file"); !errors.Is(err, document.ErrNotFound) {
+				t.Errorf("Opened by %s = %v, want %v", who, err, document.ErrNotFound)
+			}
+		}
+		if err := f.Opened(t.Context(), eva, 4711, "file"); !errors.Is(err, document.ErrNotFound) {
+			t.Errorf("Opened of none = %v, want %v", err, document.ErrNotFound)
+		}
+		staff := f.by // looks at papers of their own
+		staff.Manages = true
+		for _, by := range []account.Actor{eva, staff} {
+			if err := f.Opened(t.Context(), by, d.ID, "file"); err != nil {
+				t.Error(err)
+			}
+		}
+		var n int
+		var changes string
+		if err := s.Reader().QueryRowContext(t.Context(), `
+			SELECT count(*), max(changes) FROM history
+			WHERE action = 'open' AND object_type = 'document' AND object_id = $1 AND actor_id = $2 AND owner_id = $3 AND source = 'admin' AND address = '203.0.113.9'`,
+			d.ID, eva.ID, f.by.ID).Scan(&n, &changes); err != nil || n != 1 || changes != `{"what":[null,"file"]}` {
+			t.Errorf("%d records with %s, %v", n, changes, err)
+		}
+		if err := s.Reader().QueryRowContext(t.Context(), `SELECT count(*) FROM history WHERE action = 'open'`).Scan(&n); err != nil || n != 1 {
+			t.Errorf("%d records of openings, %v, want none of an owner's", n, err)
+		}
+	})
+}

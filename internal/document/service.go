@@ -44,6 +44,10 @@ type Store interface {
 	// (ErrTooMany); with by.Once, once.
 	CreateDocument(ctx context.Context, by account.Actor, d Document, limit int) (doc Document, repeated bool, err error)
 	Document(ctx context.Context, owner, id int64) (Document, error)
+	// DocumentByID reads anybody's document: for those who manage.
+	DocumentByID(ctx context.Context, id int64) (Document, error)
+	// RecordOpened notes in the history what somebody has looked at of a document.
+	RecordOpened(ctx context.Context, by account.Actor, d Document, what string, at time.Time) error
 	UpdateDocument(ctx context.Context, by account.Actor, owner, id int64, change func(d *Document, done []int) error) (Document, error)
 	DeleteDocument(ctx context.Context, by account.Actor, owner, id int64, check func(Document) error) error
 	Documents(ctx context.Context, owner int64, f Filter, today calendar.Day, limit, offset int) (Page, error)
@@ -111,6 +115,26 @@ func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad f
 // Document reads one of the actor's documents.
 func (s *Service) Document(ctx context.Context, by account.Actor, id int64) (Document, error) {
 	return s.store.Document(ctx, by.Owner(), id)
+}
+
+// Find reads a document, whosever it is, for an actor who manages; for others
+// there is none.
+func (s *Service) Find(ctx context.Context, by account.Actor, id int64) (Document, error) {
+	if !by.Manages {
+		return Document{}, ErrNotFound
+	}
+	return s.store.DocumentByID(ctx, id)
+}
+
+// Opened records that an operator has looked at a document, or at a part of it
+// such as its file: who opened whose papers can be told afterwards. Owners are
+// not recorded.
+func (s *Service) Opened(ctx context.Context, by account.Actor, id int64, what string) error {
+	d, err := s.Find(ctx, by, id)
+	if err != nil || d.OwnerID == by.ID {
+		return err
+	}
+	return s.store.RecordOpened(ctx, by, d, what, s.now())
 }
 
 // MayAttach tells whose the document is, if the actor may add a file to it.

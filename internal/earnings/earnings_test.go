@@ -424,3 +424,24 @@ func TestRevise(t *testing.T) {
 		}
 	})
 }
+
+// An operator finds anybody's entry by its number alone.
+func TestFind_B9(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d := newDesk(t, s, "Europe/Bucharest", time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
+		e, _, err := d.Create(t.Context(), d.by, func(*earnings.Details) fault.Fields { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		operator := account.Actor{ID: d.by.ID + 1, Source: account.SourceAdmin, Manages: true}
+		if got, err := d.Find(t.Context(), operator, e.ID); err != nil || got.ID != e.ID || got.OwnerID != d.by.ID {
+			t.Errorf("Find = %+v, %v", got, err)
+		}
+		if _, err := d.Find(t.Context(), operator, 4711); !errors.Is(err, earnings.ErrNotFound) {
+			t.Errorf("Find of none = %v, want %v", err, earnings.ErrNotFound)
+		}
+		if _, err := d.Find(t.Context(), d.by, e.ID); !errors.Is(err, earnings.ErrNotFound) {
+			t.Errorf("Find by the owner = %v, want %v", err, earnings.ErrNotFound)
+		}
+	})
+}

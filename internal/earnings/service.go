@@ -172,6 +172,19 @@ func (s *Service) Entry(ctx context.Context, by account.Actor, id int64) (Entry,
 	return s.store.Entry(ctx, by.Owner(), id)
 }
 
+// Find reads an entry, whosever it is, for an actor who manages; for others there
+// is none.
+func (s *Service) Find(ctx context.Context, by account.Actor, id int64) (Entry, error) {
+	if !by.Manages {
+		return Entry{}, ErrNotFound
+	}
+	owner, err := s.store.EntryOwner(ctx, id)
+	if err != nil {
+		return Entry{}, err
+	}
+	return s.store.Entry(ctx, owner, id)
+}
+
 // Owned is nil when the entry is the actor's, and tells one of somebody else
 // (ErrForbidden) from one that is not there (ErrNotFound): for the older client,
 // which shows the difference. Everybody else finds their own entries alone.

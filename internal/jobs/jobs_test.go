@@ -191,7 +191,7 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 		o.t.Fatal(err)
 	}
 	r, err := jobs.NewRunner(jobs.Options{
-		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Media: o.media, Sender: s, PublicURL: public,
+		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Listings: o.listings, Media: o.media, Sender: s, PublicURL: public,
 		Log: slog.New(slog.NewJSONHandler(o.log, nil)), Now: o.now,
 	})
 	if err != nil {
@@ -540,6 +540,71 @@ func TestReminder(t *testing.T) {
 		o.until(1, `SELECT count(*) FROM river_job WHERE kind = 'remind_documents' AND state = 'completed'`)
 		if n, err := o.documents.SendReminders(t.Context()); err != nil || n != 0 {
 			t.Errorf("a second run looks at %d documents, %v", n, err)
+		}
+	})
+}
+
+// An owner is told that a post was hidden, and that it is shown again, in words
+// that are read when the mail leaves; what is no longer true is not sent.
+func TestPostMails_D10_P4(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		o := newOffice(t, s)
+		o.open()
+		u := o.photo().OwnerID // with a post
+		exec := func(query string, args ...any) {
+			if _, err := s.Writer().ExecContext(t.Context(), query, args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec(`UPDATE mail SET state = 'dropped'`) // the verification
+		var post int64
+		if err := s.Reader().QueryRowContext(t.Context(), `SELECT id FROM car_post`).Scan(&post); err != nil {
+			t.Fatal(err)
+		}
+		staff := account.Actor{ID: u, Source: account.SourceAdmin, Manages: true}
+		hide := func(reason string) {
+			if _, err := o.listings.Close(t.Context(), staff, post, nil, reason, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hide("It is <b>sold</b>.\nAsk marker-reason.")
+		for _, row := range texts(t, s, `SELECT CAST(args AS text) FROM river_job`) {
+			if strings.Contains(row, "marker") || strings.Contains(row, "Dacia") {
+				t.Errorf("a job holds words: %s", row)
+			}
+		}
+		o.start(nil)
+		l := o.letter()
+		if l.to != "photographer@example.com" || !strings.Contains(l.subject, "Dacia Logan") || !strings.Contains(l.text, "It is <b>sold</b>.") || !strings.Contains(l.text, "marker-reason") || strings.Contains(l.html, "<b>") {
+			t.Errorf("the mail is %+v", l)
+		}
+		o.until(1, `SELECT count(*) FROM mail WHERE kind = 'post_closed' AND state = 'sent'`)
+		if _, err := o.listings.Approve(t.Context(), staff, post, nil); err != nil {
+			t.Fatal(err)
+		}
+		if l := o.letter(); !strings.Contains(l.subject, "no longer hidden") || strings.Contains(l.text, "marker") {
+			t.Errorf("the mail is %+v", l)
+		}
+		o.until(1, `SELECT count(*) FROM mail WHERE kind = 'post_reopened' AND state = 'sent'`)
+
+		// Messages that speak of what is no longer so.
+		queue := func(kind account.MailKind, post int64) {
+			if err := s.QueueMail(t.Context(), account.Mail{Kind: kind, UserID: &u, Address: "photographer@example.com", PostID: &post}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		queue(account.MailPostClosed, post)
+		o.until(1, `SELECT count(*) FROM mail WHERE kind = 'post_closed' AND state = 'dropped'`)
+		queue(account.MailPostReopened, 4711)
+		o.until(1, `SELECT count(*) FROM mail WHERE kind = 'post_reopened' AND state = 'dropped'`)
+		hide("again")
+		if l := o.letter(); !strings.Contains(l.text, "again") {
+			t.Errorf("the mail is %+v", l)
+		}
+		queue(account.MailPostReopened, post)
+		o.until(2, `SELECT count(*) FROM mail WHERE kind = 'post_reopened' AND state = 'dropped'`)
+		if n := len(o.box.mail); n != 0 {
+			t.Errorf("%d more mails went out", n)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/document"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 )
 
@@ -33,6 +34,8 @@ var kinds = map[account.MailKind]mail.Kind{
 	account.MailAccountExists:    mail.AccountExists,
 	account.MailAccountDeleted:   mail.AccountDeleted,
 	account.MailDocumentReminder: mail.DocumentReminder,
+	account.MailPostClosed:       mail.PostClosed,
+	account.MailPostReopened:     mail.PostReopened,
 }
 
 // mailWorker sends messages of the outbox.
@@ -96,6 +99,19 @@ func (r *Runner) compose(ctx context.Context, out account.Outgoing) (m mail.Mess
 			return mail.Message{}, false, nil
 		}
 		d.Document, d.DocumentType, d.ExpiresOn, d.DaysLeft = doc.Title, doc.Type, doc.ExpiresOn.String(), left
+	case account.MailPostClosed, account.MailPostReopened:
+		p, err := r.o.Listings.Post(ctx, account.System(account.SourceJob), *out.PostID)
+		// As it stands now: it may have been deleted, lifted or closed again while the mail waited.
+		if errors.Is(err, listing.ErrNotFound) || (err == nil && (!p.OwnerActive || (p.Moderation != nil) != (out.Kind == account.MailPostClosed))) {
+			return mail.Message{}, false, nil
+		}
+		if err != nil {
+			return mail.Message{}, false, err
+		}
+		d.Car = p.Make + " " + p.Model
+		if p.Moderation != nil {
+			d.Reason = p.Moderation.Reason
+		}
 	}
 	m, err = mail.Render(kind, out.Language, d)
 	// Two data bases may count alike; no two messages were made at one moment.

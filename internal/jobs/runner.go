@@ -19,6 +19,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/document"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 	"github.com/ridecopilot/ridecopilot/internal/media"
 )
@@ -41,6 +42,11 @@ type Documents interface {
 	Reminding(ctx context.Context, owner, id int64) (document.Document, error)
 }
 
+// Listings is what the jobs need of car posts.
+type Listings interface {
+	Post(ctx context.Context, by account.Actor, id int64) (listing.Post, error)
+}
+
 // Media is what the jobs need of photos and files.
 type Media interface {
 	Process(ctx context.Context, job media.Process) error
@@ -57,6 +63,7 @@ type Options struct {
 	DB        DB
 	Accounts  Accounts
 	Documents Documents
+	Listings  Listings
 	Media     Media
 	Sender    Sender
 	PublicURL *url.URL // what links in mails are built from (promise T10)

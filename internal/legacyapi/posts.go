@@ -272,7 +272,7 @@ func (a *API) replaceCover(c *call, post int64, f formFile) error {
 		return err
 	}
 	shown, _ := coverOf(p) // 0 when there is none
-	_, err = a.Media.Take(c.ctx(), c.by, post, f.name, f.raw, shown.ID)
+	_, err = a.Media.Take(c.ctx(), c.by, media.Target{Post: post}, f.name, f.raw, shown.ID)
 	if bad := fault.As(err); bad != nil && bad.Kind == fault.Invalid {
 		message := bad.Fields[0].Message
 		if bad.Fields[0].Field != "file" { // of its type or size

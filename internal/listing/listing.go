@@ -56,11 +56,29 @@ type Post struct {
 	OwnerName   string
 	OwnerActive bool
 	Moderation  *Moderation
-	Favorite    bool // of the one who reads
+	ApprovedAt  *time.Time // when an operator found nothing against what it says; nil after the owner has said something else
+	Favorite    bool       // of the one who reads
 	Photos      []media.Upload
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	Revision    int64 // counts writes; what If-Match compares
+}
+
+// Record is a post as the history keeps it: the details, and the operators' word.
+type Record struct {
+	Details
+	ModerationReason *string    `json:"moderation_reason"`
+	ModeratedAt      *time.Time `json:"moderated_at"`
+	ApprovedAt       *time.Time `json:"approved_at"`
+}
+
+// Record is the post as the history keeps it.
+func (p Post) Record() Record {
+	r := Record{Details: p.Details, ApprovedAt: p.ApprovedAt}
+	if m := p.Moderation; m != nil {
+		r.ModerationReason, r.ModeratedAt = &m.Reason, &m.At
+	}
+	return r
 }
 
 // The choices.
@@ -81,7 +99,8 @@ const (
 // Limits of a post.
 const (
 	MaxDescription = 5000
-	MaxPosts       = 200 // of one owner (promise Z8)
+	MaxReason      = 1000 // of a moderation
+	MaxPosts       = 200  // of one owner (promise Z8)
 	FirstYear      = 1950
 )
 
@@ -97,6 +116,7 @@ var (
 	ErrTooMany   = fault.New(fault.Conflict, "You have 200 car posts, which is the limit. Delete one first.")
 	ErrCursor    = fault.InvalidField("cursor", "invalid", "This cursor is not one of this list.")
 	ErrReported  = fault.New(fault.Conflict, "You have reported this car post already.")
+	ErrNoReport  = fault.New(fault.NotFound, "There is no such report.")
 )
 
 // Visible tells whether people other than the owner see the post.
@@ -113,6 +133,19 @@ func (p Post) readableBy(by account.Actor) bool {
 func (p Post) seenBy(by account.Actor) Post {
 	p.Photos = media.Shown(p.Photos, by.MayManage(p.OwnerID))
 	return p
+}
+
+// saysElse tells whether somebody who reads d is told something else than by
+// before, in words: what an operator has to look at anew. Numbers and choices
+// are bound by their limits.
+func (d Details) saysElse(before Details) bool {
+	was := before.texts()
+	for i, f := range d.texts() {
+		if *f.value != *was[i].value {
+			return true
+		}
+	}
+	return d.Description != before.Description
 }
 
 // tidy drops the blanks around one-line texts.

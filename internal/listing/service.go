@@ -9,13 +9,24 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 )
 
-// Report is what a reader says against a post.
+// Report is what a reader says against a post. It is open until an operator has
+// dealt with it.
 type Report struct {
+	ID         int64
 	PostID     int64
 	ReporterID int64
 	Reason     string
 	Text       string
 	At         time.Time
+	ResolvedAt *time.Time
+	ResolvedBy *int64 // nil also when it was no person, or one who is gone
+}
+
+// Effects is what goes with a change of a post: the store carries it out in the
+// transaction of the change.
+type Effects struct {
+	Tell    account.MailKind // a message to the owner about the post; empty for none
+	Resolve *time.Time       // the moment at which all open reports about it are resolved; nil leaves them open
 }
 
 // Store is what Service needs from the database. A method is one transaction.
@@ -26,8 +37,9 @@ type Store interface {
 	CreatePost(ctx context.Context, by account.Actor, p Post, limit int) (post Post, repeated bool, err error)
 	// Post reads a post; reader is whose favourite it may be.
 	Post(ctx context.Context, id, reader int64) (Post, error)
-	// UpdatePost loads, changes and saves a post.
-	UpdatePost(ctx context.Context, by account.Actor, id int64, change func(*Post) error) (Post, error)
+	// UpdatePost loads, changes and saves a post. The effects are carried out
+	// also when nothing of the post has changed.
+	UpdatePost(ctx context.Context, by account.Actor, id int64, change func(*Post, *Effects) error) (Post, error)
 	// DeletePost removes a post if check agrees.
 	DeletePost(ctx context.Context, by account.Actor, id int64, check func(Post) error) error
 	Posts(ctx context.Context, reader int64, f Filter, o Order, at Place) (Page, error)
@@ -36,6 +48,8 @@ type Store interface {
 	CreateReport(ctx context.Context, by account.Actor, r Report) error
 	// Reports are what a reader has reported, oldest first.
 	Reports(ctx context.Context, reporter int64) ([]Report, error)
+	// UpdateReport loads, changes and saves what became of a report.
+	UpdateReport(ctx context.Context, by account.Actor, id int64, at time.Time, change func(*Report) error) error
 }
 
 // Service is what people can do with car posts.
@@ -86,9 +100,10 @@ func (s *Service) MayAttach(ctx context.Context, by account.Actor, id int64) (ow
 }
 
 // Revise edits a post. change edits the details and returns what it could not
-// read of its input. Only the owner may, or an actor of the admin site.
+// read of its input. Only the owner may, or an actor of the admin site. What an
+// operator has approved and the owner says otherwise now is not approved.
 func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Post, error) {
-	p, err := s.store.UpdatePost(ctx, by, id, func(p *Post) error {
+	p, err := s.store.UpdatePost(ctx, by, id, func(p *Post, _ *Effects) error {
 		if err := manages(by, *p); err != nil {
 			return err
 		}
@@ -101,6 +116,9 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		p.tidy()
 		p.validate(&before, now.Year(), true, &bad)
 		p.UpdatedAt = now
+		if !by.Manages && p.saysElse(before) {
+			p.ApprovedAt = nil
+		}
 		return bad.Err()
 	})
 	return p.seenBy(by), err

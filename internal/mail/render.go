@@ -29,10 +29,12 @@ const (
 	AccountExists      Kind = "account_exists"       // Link to sign in or reset, if any
 	AccountDeleted     Kind = "account_deleted"      // nothing
 	DocumentReminder   Kind = "document_reminder"    // DocumentType or Document, ExpiresOn, DaysLeft; Link, if any
+	PostClosed         Kind = "post_closed"          // Car, Reason
+	PostReopened       Kind = "post_reopened"        // Car
 )
 
 // Data is what messages speak of. Whatever users wrote in it is shown as text,
-// on one line.
+// on one line; only the reason that an operator gives may have several.
 type Data struct {
 	ServiceName  string    // "Rideshare Copilot" when empty
 	Name         string    // of the person written to; may be empty
@@ -42,6 +44,8 @@ type Data struct {
 	DocumentType string    // as the API has it: driving_license, registration, …
 	ExpiresOn    string    // the day, as YYYY-MM-DD
 	DaysLeft     int       // until then; 0 is today, less is past
+	Car          string    // make and model, as its owner wrote them
+	Reason       string    // why a post was closed, in an operator's words
 	At           time.Time // when it happened, in the zone to show it in; zero leaves it out
 }
 
@@ -68,6 +72,7 @@ type view struct {
 	Label                       string // of a document: its title and type
 	Day, When, At               string
 	Expired                     bool
+	Car, Reason                 string
 }
 
 // page is a message in parts, for the layout.
@@ -92,7 +97,7 @@ func Render(kind Kind, lang string, d Data) (Message, error) {
 	if err := checkLink(d.Link, linked[kind]); err != nil {
 		return Message{}, fmt.Errorf("mail: render %s: %w", kind, err)
 	}
-	v := view{Service: oneLine(d.ServiceName, 60), Name: personName(d.Name), Link: d.Link, Masked: mask(d.Address)}
+	v := view{Service: oneLine(d.ServiceName, 60), Name: personName(d.Name), Link: d.Link, Masked: mask(d.Address), Car: unlinked(d.Car, 80), Reason: lines(d.Reason, 1000)}
 	if v.Service == "" {
 		v.Service = "Rideshare Copilot"
 	}
@@ -201,12 +206,31 @@ var links = regexp.MustCompile(`(?i)://|www\.|@|\pL\.\pL{2,}`)
 
 // personName is name, unless it looks like a message: anybody can register with
 // somebody else's address, and must not have us write to them what they want.
-func personName(name string) string {
-	name = oneLine(name, 60)
-	if links.MatchString(name) {
+func personName(name string) string { return unlinked(name, 60) }
+
+// unlinked is oneLine of what users wrote, and nothing if a mail program might
+// make a link of it.
+func unlinked(s string, limit int) string {
+	s = oneLine(s, limit)
+	if links.MatchString(s) {
 		return ""
 	}
-	return name
+	return s
+}
+
+// lines makes s at most limit characters, a paragraph for each line, each as oneLine
+// makes it, those without anything left out.
+func lines(s string, limit int) string {
+	if utf8.RuneCountInString(s) > limit {
+		s = string([]rune(s)[:limit-1]) + "…"
+	}
+	var kept []string
+	for line := range strings.Lines(s) {
+		if line = oneLine(line, limit); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n\n")
 }
 
 // mask shows enough of an address to be recognised by who knows it.

@@ -17,12 +17,14 @@ var update = flag.Bool("update", false, "write the golden files")
 var kinds = []mail.Kind{
 	mail.VerifyAddress, mail.ResetPassword, mail.ConfirmNewAddress, mail.AddressChangeAsked, mail.AddressChanged,
 	mail.PasswordChanged, mail.AccountExists, mail.AccountDeleted, mail.DocumentReminder,
+	mail.PostClosed, mail.PostReopened,
 }
 
 func full() mail.Data {
 	return mail.Data{
 		Name: "Ioana Țuțu", Link: "https://app.example.com/go?token=abc&x=1", Address: "ioana.noua@example.org",
 		Document: "RCA Logan", DocumentType: "insurance", ExpiresOn: "2026-03-05", DaysLeft: 7,
+		Car: "Dacia Logan", Reason: "The price is not the real one.\nThe contact belongs to somebody else.",
 		At: time.Date(2026, 2, 26, 17, 5, 0, 0, time.FixedZone("EET", 2*3600)),
 	}
 }

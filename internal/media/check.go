@@ -12,17 +12,18 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/bucket"
 )
 
-// Report is what a comparison of rows and objects has found.
+// Report is what a comparison of rows and objects has found: numbers alone, for it
+// is kept.
 type Report struct {
-	Uploads   int // rows that were looked at
-	Objects   int // objects that were looked at
-	Unclaimed int // objects that no row knows, old enough to be removed
-	Young     int // objects that no row knows, which may belong to something under way
-	Missing   int // photos and files whose object is not there
-	Found     int // those that were missing and are there again
-	Redone    int // photos whose thumbnails are missing: they are made again
-	Foreign   int // objects under the prefix that are not of this server: never touched
-	Failed    int // repairs that did not work
+	Uploads   int `json:"uploads"`   // rows that were looked at
+	Objects   int `json:"objects"`   // objects that were looked at
+	Unclaimed int `json:"unclaimed"` // objects that no row knows, old enough to be removed
+	Young     int `json:"young"`     // objects that no row knows, which may belong to something under way
+	Missing   int `json:"missing"`   // photos and files whose object is not there
+	Found     int `json:"found"`     // those that were missing and are there again
+	Redone    int `json:"redone"`    // photos whose thumbnails are missing: they are made again
+	Foreign   int `json:"foreign"`   // objects under the prefix that are not of this server: never touched
+	Failed    int `json:"failed"`    // repairs that did not work
 }
 
 // Clean tells whether rows and objects agree.
@@ -53,11 +54,21 @@ const (
 // are old enough; photos and files whose object is not there are marked so, and
 // taken back when it is; thumbnails are made again. No loss is made final: what
 // is only marked keeps its place. Both sides are read in the order of the keys.
-// One repair that fails does not keep the others back.
+// One repair that fails does not keep the others back. The report of a comparison
+// that came to an end is kept, for LastCheck.
 func (s *Service) Check(ctx context.Context, o CheckOptions) (Report, error) {
+	r, ended, err := s.check(ctx, o)
+	if ended {
+		err = errors.Join(err, s.store.KeepReport(ctx, s.now(), r, checksKept))
+	}
+	return r, err
+}
+
+// check is Check; ended tells whether both sides were read to their end.
+func (s *Service) check(ctx context.Context, o CheckOptions) (r Report, ended bool, err error) {
 	total, err := s.store.CountUploads(ctx)
 	if err != nil {
-		return Report{}, err
+		return Report{}, false, err
 	}
 	c := &comparison{s: s, ctx: ctx, progress: func(done int) {
 		if o.Progress != nil {
@@ -65,14 +76,24 @@ func (s *Service) Check(ctx context.Context, o CheckOptions) (Report, error) {
 		}
 	}}
 	if err := c.compare(); err != nil {
-		return c.report, s.explain(err, "compare rows and objects")
+		return c.report, false, s.explain(err, "compare rows and objects")
 	}
 	c.progress(total)
 	c.report.Unclaimed, c.report.Missing, c.report.Found = len(c.unclaimed), len(c.missing), len(c.found)
 	if !o.Force && c.suspicious() {
-		return c.report, ErrSuspicious
+		return c.report, true, ErrSuspicious
 	}
-	return c.report, c.mend(o.Repair)
+	err = c.mend(o.Repair)
+	return c.report, true, err
+}
+
+// checksKept is how many reports of comparisons are kept.
+const checksKept = 30
+
+// LastCheck is what the last comparison of rows and objects has found, and when;
+// ok is false when there was none yet.
+func (s *Service) LastCheck(ctx context.Context) (at time.Time, r Report, ok bool, err error) {
+	return s.store.LastReport(ctx)
 }
 
 type comparison struct {

@@ -79,7 +79,7 @@ func (s *Service) processAlone(ctx context.Context, job Process, lane *picture.L
 	case err != nil:
 		return err
 	case u.State == Processing:
-		return s.remake(ctx, u, u.Folder+originalName, lane)
+		return s.remake(ctx, u, u.source(), lane)
 	case u.State == Ready && u.Post != 0 && u.Folder == "": // from the older backend
 		return s.remake(ctx, u, u.LegacyKey, lane)
 	}
@@ -196,7 +196,9 @@ func (s *Service) show(ctx context.Context, u Upload, source string, made pictur
 		fx.Keep = folder
 		if u.State == Processing {
 			fx.Settle = true
-			fx.Purge = []Purge{{Key: source, Due: now}}
+			if source != u.LegacyKey { // the older objects stay where they are
+				fx.Purge = []Purge{{Key: source, Due: now}}
+			}
 		}
 		u.State, u.Folder, u.ContentType, u.Size, u.UpdatedAt = Ready, folder, picture.JPEG, int64(len(made.Large)), now
 		u.Width, u.Height, u.Problem = &made.Width, &made.Height, ""

@@ -74,6 +74,10 @@ type Store interface {
 	LegacyUploads(ctx context.Context, after int64, limit int) ([]int64, error)
 	// CountUploads is how many KeptUploads there are in all.
 	CountUploads(ctx context.Context) (int, error)
+	// KeepReport keeps what a comparison has found, of the last so many.
+	KeepReport(ctx context.Context, at time.Time, r Report, kept int) error
+	// LastReport is the report that was kept last; ok is false when there is none.
+	LastReport(ctx context.Context) (at time.Time, r Report, ok bool, err error)
 	// HasLegacyKey tells whether an upload's object lies under a key that came
 	// with the older backend's data.
 	HasLegacyKey(ctx context.Context, key string) (bool, error)

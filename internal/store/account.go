@@ -607,10 +607,10 @@ func (t *txn) mailQuotaFull(ctx context.Context, m account.Mail, userID int64, a
 func (t *txn) queueMail(ctx context.Context, m account.Mail, at time.Time) error {
 	var id int64
 	err := t.QueryRowContext(ctx, `
-		INSERT INTO mail (kind, account_id, address, address_key, name, language, document_id, days_left, other, state, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`,
+		INSERT INTO mail (kind, account_id, address, address_key, name, language, document_id, days_left, other, state, created_at, post_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
 		string(m.Kind), m.UserID, m.Address, account.MailboxKey(m.Address), m.Name, m.Language, m.DocumentID, m.DaysLeft, m.Other,
-		account.MailQueued, at).Scan(&id)
+		account.MailQueued, at, m.PostID).Scan(&id)
 	if err != nil {
 		return fmt.Errorf("queue mail: %w", err)
 	}
@@ -634,8 +634,8 @@ func (s *Store) QueueMail(ctx context.Context, m account.Mail) error {
 func (s *Store) Mail(ctx context.Context, id int64) (m account.Mail, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		err := db.QueryRowContext(ctx, `
-			SELECT id, kind, account_id, address, name, language, document_id, days_left, other, state, created_at FROM mail WHERE id = $1`, id).
-			Scan(&m.ID, &m.Kind, &m.UserID, &m.Address, &m.Name, &m.Language, &m.DocumentID, &m.DaysLeft, &m.Other, &m.State, &m.CreatedAt)
+			SELECT id, kind, account_id, address, name, language, document_id, days_left, other, state, created_at, post_id FROM mail WHERE id = $1`, id).
+			Scan(&m.ID, &m.Kind, &m.UserID, &m.Address, &m.Name, &m.Language, &m.DocumentID, &m.DaysLeft, &m.Other, &m.State, &m.CreatedAt, &m.PostID)
 		return orNotFound(err, account.ErrNotFound)
 	})
 	return m, err

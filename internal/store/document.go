@@ -96,7 +96,11 @@ func (t *txn) document(ctx context.Context, owner, id int64, lock string) (docum
 
 // oneDocument reads a document with its file.
 func oneDocument(ctx context.Context, db querier, owner, id int64, lock string) (document.Document, error) {
-	d, err := scanDocument(db.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`+lock, id, owner))
+	return documentRow(ctx, db, db.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1 AND d.owner_id = $2`+lock, id, owner))
+}
+
+func documentRow(ctx context.Context, db querier, r row) (document.Document, error) {
+	d, err := scanDocument(r)
 	if err != nil {
 		return document.Document{}, err
 	}
@@ -135,6 +139,28 @@ func (s *Store) Document(ctx context.Context, owner, id int64) (d document.Docum
 		return err
 	})
 	return d, err
+}
+
+// DocumentByID reads anybody's document.
+func (s *Store) DocumentByID(ctx context.Context, id int64) (d document.Document, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		d, err = documentRow(ctx, db, db.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1`, id))
+		return err
+	})
+	return d, err
+}
+
+// RecordOpened notes in the history what somebody has looked at of a document.
+func (s *Store) RecordOpened(ctx context.Context, by account.Actor, d document.Document, what string, at time.Time) error {
+	err := s.inTx(ctx, func(tx *txn) error {
+		return tx.record(ctx, by, actOpen, objectDocument, d.ID, d.OwnerID, nil, struct {
+			What string `json:"what"`
+		}{what}, at)
+	})
+	if err != nil {
+		return fmt.Errorf("record that document %d was opened: %w", d.ID, err)
+	}
+	return nil
 }
 
 // UpdateDocument loads, changes and saves a document of an owner.

@@ -26,6 +26,8 @@ const (
 	actCreate = "create"
 	actUpdate = "update"
 	actDelete = "delete"
+	actOpen   = "open" // somebody has looked at what is another's
+	actRedo   = "redo" // somebody has asked for work to be done again
 )
 
 // record writes who did what to an object, from where, and which fields went

@@ -148,7 +148,7 @@ func TestHistory(t *testing.T) {
 			change [2]any
 		}{
 			{"car_post", post.ID, func(fail error) error {
-				_, err := s.UpdatePost(t.Context(), by, post.ID, func(p *listing.Post) error {
+				_, err := s.UpdatePost(t.Context(), by, post.ID, func(p *listing.Post, _ *listing.Effects) error {
 					p.Model, p.UpdatedAt = "Sandero", later
 					return fail
 				})
@@ -248,7 +248,7 @@ func TestHistory(t *testing.T) {
 func TestHistory_NothingChanged(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		p := newPost(t, s, newUser(t, s, "ana@example.com").ID, nil)
-		if _, err := s.UpdatePost(t.Context(), actor(p.OwnerID), p.ID, func(*listing.Post) error { return nil }); err != nil {
+		if _, err := s.UpdatePost(t.Context(), actor(p.OwnerID), p.ID, func(*listing.Post, *listing.Effects) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if rows := history(t, s, "car_post", p.ID); len(rows) != 1 {
@@ -355,7 +355,7 @@ func fullLife(t *testing.T, s *store.Store, u account.User, other listing.Post) 
 	must(t, err)
 	must(t, s.KeepAnswer(t.Context(), by, account.Answer{Status: 201, Body: []byte("marker-answer")}))
 	by.Once = account.Once{}
-	_, err = s.UpdatePost(t.Context(), by, p.ID, func(p *listing.Post) error { p.Contact = "marker-contact"; return nil })
+	_, err = s.UpdatePost(t.Context(), by, p.ID, func(p *listing.Post, _ *listing.Effects) error { p.Contact = "marker-contact"; return nil })
 	must(t, err)
 	e := anEntry(u.ID, calendar.On(noon))
 	e.Note, e.Items[0].Note = "marker-note", "marker-item"

@@ -19,7 +19,7 @@ import (
 const postSelect = `
 	SELECT p.id, p.owner_id, o.name, o.is_active, p.make, p.model, p.version, p.engine, p.fuel, p.body, p.transmission, p.color,
 		p.emission_standard, p.location, p.contact, p.description, p.year, p.gears, p.seats, p.doors, p.mileage_km, p.power_hp,
-		p.consumption, p.offer, p.price, p.currency, p.price_period, p.status, p.moderated_at, p.moderation_reason,
+		p.consumption, p.offer, p.price, p.currency, p.price_period, p.status, p.moderated_at, p.moderation_reason, p.approved_at,
 		p.created_at, p.updated_at, p.revision,
 		EXISTS (SELECT 1 FROM favorite f WHERE f.post_id = p.id AND f.account_id = $1)`
 
@@ -32,7 +32,7 @@ func scanPost(r row, more ...any) (listing.Post, error) {
 	err := r.Scan(append([]any{
 		&p.ID, &p.OwnerID, &p.OwnerName, &p.OwnerActive, &p.Make, &p.Model, &p.Version, &p.Engine, &p.Fuel, &p.Body, &p.Transmission, &p.Color,
 		&p.EmissionStandard, &p.Location, &p.Contact, &p.Description, &p.Year, &p.Gears, &p.Seats, &p.Doors, &p.MileageKM, &p.PowerHP,
-		&p.Consumption, &p.Offer, &p.Price, &p.Currency, &p.PricePeriod, &p.Status, &moderatedAt, &reason,
+		&p.Consumption, &p.Offer, &p.Price, &p.Currency, &p.PricePeriod, &p.Status, &moderatedAt, &reason, &p.ApprovedAt,
 		&p.CreatedAt, &p.UpdatedAt, &p.Revision, &p.Favorite,
 	}, more...)...)
 	if moderatedAt != nil {
@@ -100,7 +100,7 @@ func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, 
 	if err := t.made(ctx, by, id); err != nil {
 		return 0, err
 	}
-	return id, t.record(ctx, by, actCreate, objectPost, id, p.OwnerID, nil, p.Details, p.CreatedAt)
+	return id, t.record(ctx, by, actCreate, objectPost, id, p.OwnerID, nil, p.Record(), p.CreatedAt)
 }
 
 // lockOwner locks an owner's row, so that two creations at once cannot both take
@@ -157,8 +157,8 @@ func (s *Store) Post(ctx context.Context, id, reader int64) (p listing.Post, err
 	return p, err
 }
 
-// UpdatePost loads, changes and saves a post.
-func (s *Store) UpdatePost(ctx context.Context, by account.Actor, id int64, change func(*listing.Post) error) (listing.Post, error) {
+// UpdatePost loads, changes and saves a post, and carries out what goes with it.
+func (s *Store) UpdatePost(ctx context.Context, by account.Actor, id int64, change func(*listing.Post, *listing.Effects) error) (listing.Post, error) {
 	var p listing.Post
 	err := s.inTx(ctx, func(tx *txn) error {
 		var err error
@@ -166,33 +166,80 @@ func (s *Store) UpdatePost(ctx context.Context, by account.Actor, id int64, chan
 			return err
 		}
 		loaded := p
-		if err := change(&p); err != nil {
+		var fx listing.Effects
+		if err := change(&p, &fx); err != nil {
 			return err
 		}
-		changes, err := diff(loaded.Details, p.Details)
-		if err != nil || len(changes) == 0 {
-			p = loaded
+		changes, err := diff(loaded.Record(), p.Record())
+		if err != nil {
 			return err
+		}
+		if len(changes) == 0 {
+			p = loaded
+			return tx.carryOutPost(ctx, by, p, fx)
 		}
 		p.Revision++
+		r := p.Record()
 		_, err = tx.ExecContext(ctx, `
 			UPDATE car_post SET updated_at = $2, revision = $3,
 				make = $4, model = $5, version = $6, engine = $7, fuel = $8, body = $9, transmission = $10, color = $11,
 				emission_standard = $12, location = $13, contact = $14, description = $15, year = $16, gears = $17, seats = $18,
 				doors = $19, mileage_km = $20, power_hp = $21, consumption = $22, offer = $23, price = $24, currency = $25,
 				price_period = $26, status = $27, make_key = $28, model_key = $29, fuel_key = $30, body_key = $31,
-				transmission_key = $32, location_key = $33, search = $34
+				transmission_key = $32, location_key = $33, search = $34, moderated_at = $35, moderation_reason = $36, approved_at = $37
 			WHERE id = $1`,
-			append([]any{id, p.UpdatedAt, p.Revision}, detailArgs(p.Details)...)...)
+			append(append([]any{id, p.UpdatedAt, p.Revision}, detailArgs(p.Details)...), timeArg(r.ModeratedAt), r.ModerationReason, timeArg(r.ApprovedAt))...)
 		if err != nil {
 			return err
 		}
-		return tx.write(ctx, by, actUpdate, objectPost, id, p.OwnerID, changes, p.UpdatedAt)
+		if err := tx.write(ctx, by, actUpdate, objectPost, id, p.OwnerID, changes, p.UpdatedAt); err != nil {
+			return err
+		}
+		return tx.carryOutPost(ctx, by, p, fx)
 	})
 	if err != nil {
 		return listing.Post{}, fmt.Errorf("update car post %d: %w", id, err)
 	}
 	return p, nil
+}
+
+func (t *txn) carryOutPost(ctx context.Context, by account.Actor, p listing.Post, fx listing.Effects) error {
+	if fx.Resolve != nil {
+		if err := t.resolveReports(ctx, by, p.ID, *fx.Resolve); err != nil {
+			return err
+		}
+	}
+	if fx.Tell == "" {
+		return nil
+	}
+	// What is still to be said of it is no longer true.
+	if _, err := t.ExecContext(ctx, `UPDATE mail SET state = $4, settled_at = $5 WHERE account_id = $1 AND post_id = $2 AND state = $3`,
+		p.OwnerID, p.ID, account.MailQueued, account.MailDropped, p.UpdatedAt); err != nil {
+		return err
+	}
+	var email string
+	if err := t.QueryRowContext(ctx, `SELECT COALESCE(email, '') FROM account WHERE id = $1`, p.OwnerID).Scan(&email); err != nil || email == "" {
+		return err
+	}
+	return t.queueMail(ctx, account.Mail{Kind: fx.Tell, UserID: &p.OwnerID, Address: email, PostID: &p.ID}, p.UpdatedAt)
+}
+
+// resolveReports resolves what is open against a post.
+func (t *txn) resolveReports(ctx context.Context, by account.Actor, post int64, at time.Time) error {
+	rows, err := t.QueryContext(ctx, `
+		UPDATE report SET resolved_at = $2, resolved_by = $3 WHERE post_id = $1 AND resolved_at IS NULL RETURNING `+reportColumns, post, at, nullID(by.ID))
+	if err != nil {
+		return err
+	}
+	resolved, err := collect(rows, scanReport)
+	for _, r := range resolved {
+		before := r
+		before.ResolvedAt, before.ResolvedBy = nil, nil
+		if err == nil {
+			err = t.record(ctx, by, actUpdate, objectReport, r.ID, r.ReporterID, recordOfReport(before), recordOfReport(r), at)
+		}
+	}
+	return err
 }
 
 // lockPost locks the post alone, not the owner's row that is read with it.
@@ -213,13 +260,16 @@ func (s *Store) DeletePost(ctx context.Context, by account.Actor, id int64, chec
 		if err := check(p); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM mail WHERE account_id = $1 AND post_id = $2 AND state = $3`, p.OwnerID, id, account.MailQueued); err != nil {
+			return err
+		}
 		if _, err := tx.dropUploads(ctx, `post_id = $1`, id); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM car_post WHERE id = $1`, id); err != nil {
 			return err
 		}
-		return tx.record(ctx, by, actDelete, objectPost, id, p.OwnerID, p.Details, nil, now())
+		return tx.record(ctx, by, actDelete, objectPost, id, p.OwnerID, p.Record(), nil, now())
 	})
 	if err != nil {
 		return fmt.Errorf("delete car post %d: %w", id, err)
@@ -522,19 +572,58 @@ func (s *Store) CreateReport(ctx context.Context, by account.Actor, r listing.Re
 		case err != nil:
 			return err
 		}
-		return tx.record(ctx, by, actCreate, objectReport, id, r.ReporterID, nil, struct {
-			PostID int64  `json:"post_id"`
-			Reason string `json:"reason"`
-			Text   string `json:"text"`
-		}{r.PostID, r.Reason, r.Text}, r.At)
+		return tx.record(ctx, by, actCreate, objectReport, id, r.ReporterID, nil, recordOfReport(r), r.At)
 	})
+}
+
+const reportColumns = `id, post_id, account_id, reason, text, created_at, resolved_at, resolved_by`
+
+func scanReport(r row) (listing.Report, error) {
+	var one listing.Report
+	err := r.Scan(&one.ID, &one.PostID, &one.ReporterID, &one.Reason, &one.Text, &one.At, &one.ResolvedAt, &one.ResolvedBy)
+	return one, orNotFound(err, listing.ErrNoReport)
+}
+
+// reportRecord is what the history keeps of a report.
+type reportRecord struct {
+	PostID     int64      `json:"post_id"`
+	Reason     string     `json:"reason"`
+	Text       string     `json:"text"`
+	ResolvedAt *time.Time `json:"resolved_at"`
+	ResolvedBy *int64     `json:"resolved_by"`
+}
+
+func recordOfReport(r listing.Report) reportRecord {
+	return reportRecord{r.PostID, r.Reason, r.Text, r.ResolvedAt, r.ResolvedBy}
+}
+
+// UpdateReport loads, changes and saves what became of a report.
+func (s *Store) UpdateReport(ctx context.Context, by account.Actor, id int64, at time.Time, change func(*listing.Report) error) error {
+	err := s.inTx(ctx, func(tx *txn) error {
+		r, err := scanReport(tx.QueryRowContext(ctx, `SELECT `+reportColumns+` FROM report WHERE id = $1`+s.dialect.forUpdate, id))
+		if err != nil {
+			return err
+		}
+		before := r
+		if err := change(&r); err != nil {
+			return err
+		}
+		changes, err := diff(recordOfReport(before), recordOfReport(r))
+		if err != nil || len(changes) == 0 {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE report SET resolved_at = $2, resolved_by = $3 WHERE id = $1`, id, timeArg(r.ResolvedAt), r.ResolvedBy); err != nil {
+			return err
+		}
+		return tx.write(ctx, by, actUpdate, objectReport, id, r.ReporterID, changes, at)
+	})
+	if err != nil {
+		return fmt.Errorf("update report %d: %w", id, err)
+	}
+	return nil
 }
 
 // Reports are what a reader has reported, oldest first.
 func (s *Store) Reports(ctx context.Context, reporter int64) ([]listing.Report, error) {
-	return list(ctx, s, func(r row) (listing.Report, error) {
-		var one listing.Report
-		err := r.Scan(&one.PostID, &one.ReporterID, &one.Reason, &one.Text, &one.At)
-		return one, err
-	}, `SELECT post_id, account_id, reason, text, created_at FROM report WHERE account_id = $1 ORDER BY id`, reporter)
+	return list(ctx, s, scanReport, `SELECT `+reportColumns+` FROM report WHERE account_id = $1 ORDER BY id`, reporter)
 }

@@ -209,7 +209,7 @@ func (s *Store) LoadPosts(ctx context.Context, posts []listing.Post) error {
 }
 
 func (t *txn) loadPosts(ctx context.Context, posts []listing.Post, keep bool) error {
-	return t.loadThings(ctx, "car_post", `owner_id, created_at, updated_at, moderated_at, moderation_reason,
+	return t.loadThings(ctx, "car_post", `owner_id, created_at, updated_at, moderated_at, moderation_reason, approved_at,
 		make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
 		description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
 		make_key, model_key, fuel_key, body_key, transmission_key, location_key, search`,
@@ -219,7 +219,7 @@ func (t *txn) loadPosts(ctx context.Context, posts []listing.Post, keep bool) er
 			if p.Moderation != nil {
 				moderatedAt, reason = timeArg(&p.Moderation.At), p.Moderation.Reason
 			}
-			return append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt, moderatedAt, reason}, detailArgs(p.Details)...)
+			return append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt, moderatedAt, reason, timeArg(p.ApprovedAt)}, detailArgs(p.Details)...)
 		})
 }
 

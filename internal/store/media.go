@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -238,17 +239,29 @@ func (t *txn) saveUpload(ctx context.Context, by account.Actor, before media.Upl
 	}
 	_, err := t.ExecContext(ctx, `
 		UPDATE upload SET state = $2, position = $3, upload_key = $4, folder = $5, content_type = $6, size = $7, width = $8, height = $9, problem = $10,
-			completed_at = $11, updated_at = $12, replaces_id = $13, busy_until = NULL
+			completed_at = $11, updated_at = $12, replaces_id = $13, file_name = $14, busy_until = NULL
 		WHERE id = $1`,
 		u.ID, u.State, u.Position, nullText(u.UploadKey), nullText(u.Folder), u.ContentType, u.Size, u.Width, u.Height, u.Problem,
-		timeArg(u.CompletedAt), u.UpdatedAt, nullID(u.ReplacesID))
+		timeArg(u.CompletedAt), u.UpdatedAt, nullID(u.ReplacesID), u.FileName)
 	if err != nil {
 		return err
 	}
-	if before.State == media.Started && u.State != media.Started {
-		return t.record(ctx, by, actCreate, objectUpload, u.ID, u.OwnerID, nil, recordOfUpload(*u), u.UpdatedAt)
+	type state struct {
+		State media.State `json:"state"`
 	}
-	return nil
+	switch {
+	case before.State == media.Started && u.State != media.Started:
+		return t.record(ctx, by, actCreate, objectUpload, u.ID, u.OwnerID, nil, recordOfUpload(*u), u.UpdatedAt)
+	case by.Source == account.SourceJob || u.State == media.Started: // nobody's act, or of something that nobody saw
+		return nil
+	case fx.Process:
+		return t.record(ctx, by, actRedo, objectUpload, u.ID, u.OwnerID, state{before.State}, state{u.State}, u.UpdatedAt)
+	}
+	changes, err := diff(recordOfUpload(before), recordOfUpload(*u))
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	return t.write(ctx, by, actUpdate, objectUpload, u.ID, u.OwnerID, changes, u.UpdatedAt)
 }
 
 // settle puts an upload in the place of the one that it replaces: the photo it
@@ -606,6 +619,46 @@ func (s *Store) RequeuePhotos(ctx context.Context, since, at time.Time, limit in
 func scanID(r row) (id int64, err error) {
 	err = r.Scan(&id)
 	return id, err
+}
+
+// KeepReport keeps what a comparison has found, of the last so many.
+func (s *Store) KeepReport(ctx context.Context, at time.Time, r media.Report, kept int) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	err = s.inTx(ctx, func(tx *txn) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO storage_check (at, report) VALUES ($1, $2)`, at, string(text)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM storage_check WHERE id NOT IN (SELECT id FROM storage_check ORDER BY id DESC LIMIT $1)`, kept)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep the report of a comparison: %w", err)
+	}
+	return nil
+}
+
+// LastReport is the report that was kept last.
+func (s *Store) LastReport(ctx context.Context) (at time.Time, r media.Report, ok bool, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		at, r, ok, err = lastReport(ctx, db)
+		return err
+	})
+	return at, r, ok, err
+}
+
+func lastReport(ctx context.Context, db querier) (at time.Time, r media.Report, ok bool, err error) {
+	var text string
+	err = db.QueryRowContext(ctx, `SELECT at, report FROM storage_check ORDER BY id DESC LIMIT 1`).Scan(&at, &text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, media.Report{}, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &r)
+	}
+	return at, r, err == nil, err
 }
 
 // HasLegacyKey tells whether an upload's object lies under a key that came with

@@ -150,7 +150,7 @@ func TestRacePartialUpdates_D5(t *testing.T) {
 			func(p *listing.Post) { p.Fuel = "diesel" },
 		}
 		for _, err := range together(len(edits), func(i int) error {
-			_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post) error { edits[i](p); return nil })
+			_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post, _ *listing.Effects) error { edits[i](p); return nil })
 			return err
 		}) {
 			must(t, err)
@@ -163,7 +163,7 @@ func TestRacePartialUpdates_D5(t *testing.T) {
 		match := account.Match(func(v int64) bool { return v == got.Revision })
 		won := 0
 		for _, err := range together(4, func(i int) error {
-			_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post) error {
+			_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post, _ *listing.Effects) error {
 				p.Color = fmt.Sprint(i)
 				return match.Check(p.Revision)
 			})
@@ -262,7 +262,7 @@ func TestRacePools_D3(t *testing.T) {
 	for _, err := range together(writers+readers, func(i int) error {
 		for range rounds {
 			if i < writers {
-				if _, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post) error { p.Contact += "x"; return nil }); err != nil {
+				if _, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post, _ *listing.Effects) error { p.Contact += "x"; return nil }); err != nil {
 					return err
 				}
 				continue
@@ -340,7 +340,7 @@ func TestRetry_D7(t *testing.T) {
 			$$BEGIN IF nextval('tries') <= %d THEN RAISE EXCEPTION 'no' USING ERRCODE = '%s'; END IF; RETURN NEW; END$$`, tt.failures, tt.code))
 		exec(t, s, `CREATE OR REPLACE TRIGGER fail BEFORE UPDATE ON car_post FOR EACH ROW EXECUTE FUNCTION fail()`)
 		calls := 0
-		_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post) error { calls++; p.Contact += "x"; return nil })
+		_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post, _ *listing.Effects) error { calls++; p.Contact += "x"; return nil })
 		if calls != tt.wantCalls || !errors.Is(err, tt.want) {
 			t.Errorf("%s, %d times: %d calls, %v, want %d, %v", tt.code, tt.failures, calls, err, tt.wantCalls, tt.want)
 		}
@@ -385,7 +385,7 @@ func TestRaceDeadlock_D7(t *testing.T) {
 	must(t, err)
 	ended := make(chan error, 1)
 	calls := 0
-	_, err = s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post) error {
+	_, err = s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post, _ *listing.Effects) error {
 		calls++
 		p.Contact = fmt.Sprint(calls)
 		if calls > 1 {

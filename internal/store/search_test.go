@@ -112,7 +112,7 @@ func TestSearch_Follows(t *testing.T) {
 		if finds("albastra") != 1 || finds("rosie") != 0 {
 			t.Error("a new post is not found by its words alone")
 		}
-		_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post) error { p.Description = "roșie"; return nil })
+		_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post, _ *listing.Effects) error { p.Description = "roșie"; return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
