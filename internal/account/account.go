@@ -8,6 +8,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
 // User is a person with an account. Times are UTC.
@@ -28,6 +29,10 @@ type User struct {
 
 // Verified tells whether the person has shown that the address is theirs.
 func (u User) Verified() bool { return u.EmailVerifiedAt != nil }
+
+// SearchText is what operators look the person up by: name and address, folded.
+// It is never empty, so that the store knows rows that nobody has folded yet.
+func (u User) SearchText() string { return text.Fold(u.Name) + " " + text.Fold(u.Email) }
 
 // Settings are a person's preferences.
 type Settings struct {

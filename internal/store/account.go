@@ -77,10 +77,10 @@ func (s *Store) CreateUser(ctx context.Context, by account.Actor, u account.User
 func (t *txn) insertUser(ctx context.Context, u *account.User, set account.Settings) error {
 	email, key := emailArgs(u.Email)
 	err := t.QueryRowContext(ctx, `
-		INSERT INTO account (name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, created_at, updated_at, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)
+		INSERT INTO account (name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, created_at, updated_at, search, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
 		ON CONFLICT (email_key) DO NOTHING RETURNING id`,
-		u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.CreatedAt, u.UpdatedAt).Scan(&u.ID)
+		u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.CreatedAt, u.UpdatedAt, u.SearchText()).Scan(&u.ID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return account.ErrEmailTaken
 	}
@@ -147,9 +147,9 @@ func (t *txn) updateUser(ctx context.Context, by account.Actor, id int64, change
 	email, key := emailArgs(u.Email)
 	_, err = t.ExecContext(ctx, `
 		UPDATE account SET name = $2, email = $3, email_key = $4, password_hash = $5, email_verified_at = $6, is_active = $7, is_staff = $8,
-			is_superuser = $9, updated_at = $10, version = $11
+			is_superuser = $9, updated_at = $10, version = $11, search = $12
 		WHERE id = $1`,
-		id, u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.UpdatedAt, u.Version)
+		id, u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.UpdatedAt, u.Version, u.SearchText())
 	if isUnique(err) {
 		return u, account.ErrEmailTaken
 	}
