@@ -101,7 +101,7 @@ func (s *Store) foldSomeAccounts(ctx context.Context, db *sql.DB) (int, error) {
 	}
 	defer tx.Rollback() // after a commit there is nothing to roll back
 	rows, err := tx.QueryContext(ctx, `
-		SELECT id, name, COALESCE(email, '') FROM account WHERE search = '' ORDER BY id LIMIT $1`+s.dialect.forUpdate, foldBatch)
+		SELECT id, name, COALESCE(email, '') FROM account WHERE search = '' ORDER BY id LIMIT $1`+s.dialect.forUpdate, foldBatch) //nolint:gosec // one of two constants
 	if err != nil {
 		return 0, err
 	}
