@@ -8,6 +8,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
 // User is a person with an account. Times are UTC.
@@ -28,6 +29,13 @@ type User struct {
 
 // Verified tells whether the person has shown that the address is theirs.
 func (u User) Verified() bool { return u.EmailVerifiedAt != nil }
+
+// operator tells whether the person may sign in to the admin site.
+func (u User) operator() bool { return u.Staff || u.Superuser }
+
+// SearchText is what operators look the person up by: name and address, folded.
+// It is never empty, so that the store knows rows that nobody has folded yet.
+func (u User) SearchText() string { return text.Fold(u.Name) + " " + text.Fold(u.Email) }
 
 // Settings are a person's preferences.
 type Settings struct {
@@ -112,25 +120,37 @@ type SessionKind string
 const (
 	SessionAPI    SessionKind = "api"
 	SessionLegacy SessionKind = "legacy"
+	SessionAdmin  SessionKind = "admin"
 )
 
 // Session is one sign-in of one person on one device.
 type Session struct {
-	ID         int64
-	UserID     int64
-	Kind       SessionKind
-	Device     string
-	Address    string
-	CreatedAt  time.Time // the moment of the sign-in with the password
-	LastUsedAt time.Time
-	IdleUntil  time.Time // renewed by use
-	ExpiresAt  time.Time // never renewed
-	EndedAt    *time.Time
+	ID          int64
+	UserID      int64
+	Kind        SessionKind
+	Device      string
+	Address     string
+	CreatedAt   time.Time // the moment of the sign-in with the password
+	LastUsedAt  time.Time
+	IdleUntil   time.Time // renewed by use
+	ExpiresAt   time.Time // never renewed
+	EndedAt     *time.Time
+	ConfirmedAt *time.Time // when the password was asked for again, in the admin site
 }
 
 // Live tells whether the session still counts at now.
 func (s Session) Live(now time.Time) bool {
 	return s.EndedAt == nil && now.Before(s.IdleUntil) && now.Before(s.ExpiresAt)
+}
+
+// Confirmed tells whether the password was given within the last 15 minutes, at
+// the sign-in or since: acts that weigh more ask for it again.
+func (s Session) Confirmed(now time.Time) bool {
+	given := s.CreatedAt
+	if s.ConfirmedAt != nil && s.ConfirmedAt.After(given) {
+		given = *s.ConfirmedAt
+	}
+	return now.Sub(given) <= reauthenticationGrace
 }
 
 // Principal is what a good credential stands for: the session and its person,
@@ -224,6 +244,10 @@ var (
 	ErrUnauthenticated = fault.New(fault.Unauthenticated, "Sign in first: the credential is missing, wrong, or no longer valid.")
 	ErrBadCredentials  = fault.New(fault.Unauthenticated, "Incorrect email or password.")
 	ErrSessionNotFound = fault.New(fault.NotFound, "There is no such session.")
+	ErrMailNotFound    = fault.New(fault.NotFound, "There is no such message.")
+	ErrGroupNotFound   = fault.New(fault.NotFound, "There is no such group.")
+	ErrGroupTaken      = fault.InvalidField("name", "unique", "There is a group with this name already.")
+	ErrNoSuchGroup     = fault.InvalidField("groups", "invalid_choice", "One of these groups does not exist any longer.")
 	ErrBadToken        = fault.InvalidField("token", "invalid", "This link is wrong, was used already, or is too old. Ask for a new one.")
 	ErrEmailTaken      = fault.InvalidField("email", "unique", "user with this email already exists.")
 	ErrStale           = fault.New(fault.Stale, "It has changed since you read it. Read it again and repeat your change.")

@@ -325,7 +325,7 @@ func (s *Service) ChangePassword(ctx context.Context, by Actor, current *string,
 }
 
 // reauthenticationGrace is how long a sign-in stands for the password when an
-// account is deleted.
+// account is deleted, and in the admin site.
 const reauthenticationGrace = 15 * time.Minute
 
 // Delete erases the actor's account with all that belongs to it. It needs the
@@ -352,17 +352,21 @@ func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, us
 	if err != nil {
 		return own(err)
 	}
-	var mails []Mail
-	if u.Email != "" {
-		mails = []Mail{{Kind: MailAccountDeleted, Address: u.Email, Name: u.Name, Language: set.Language}}
-	}
 	err = own(s.store.DeleteUser(ctx, by, by.ID, func(u User, set Settings) error {
 		return errors.Join(user.Check(u.Version), settings.Check(set.Version), stillProven(u, proven))
-	}, mails))
+	}, farewell(u, set)))
 	if err == nil {
 		s.o.Log.InfoContext(ctx, "account erased", "event", "erased", "user", by.ID)
 	}
 	return err
+}
+
+// farewell tells somebody that their account is gone.
+func farewell(u User, set Settings) []Mail {
+	if u.Email == "" {
+		return nil
+	}
+	return []Mail{{Kind: MailAccountDeleted, Address: u.Email, Name: u.Name, Language: set.Language}}
 }
 
 // Settings reads the actor's preferences.
@@ -374,6 +378,10 @@ func (s *Service) Settings(ctx context.Context, by Actor) (Settings, error) {
 // what it could not read. With account, the account is changed as well, by the
 // rules of Revise: both or neither.
 func (s *Service) ReviseSettings(ctx context.Context, by Actor, match Match, change func(*Settings) fault.Fields, account *Edit) (Settings, error) {
+	others := by.Owner() != by.ID
+	if others && account != nil {
+		return Settings{}, fault.New(fault.Forbidden, "Another's account is changed by itself, not with the settings.")
+	}
 	revise := func(set *Settings) (fault.Fields, error) {
 		if err := match.Check(set.Version); err != nil {
 			return nil, err
@@ -397,9 +405,21 @@ func (s *Service) ReviseSettings(ctx context.Context, by Actor, match Match, cha
 			return Settings{}, err
 		}
 	}
+	if others && !by.Superuser { // nothing of an operator is changed by others, the account as little as this
+		edit = func(u *User, _ *Effects) error {
+			if u.operator() {
+				return errOfStaff
+			}
+			return nil
+		}
+	}
 	set, err := s.store.UpdateSettings(ctx, by, by.Owner(), func(set *Settings) error {
 		bad, err := revise(set)
 		return errors.Join(err, bad.Err())
 	}, edit)
+	if others {
+		s.acted(ctx, by, "settings_revised", by.Owner(), err)
+		return set, err
+	}
 	return set, own(err)
 }

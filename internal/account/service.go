@@ -25,6 +25,7 @@ import (
 type Effects struct {
 	EndSessions bool  // every session of the user …
 	KeepSession int64 // … but this one
+	EndAdmin    bool  // those of the admin site
 	DropTokens  []Purpose
 	Mails       []Mail
 	MailQuota   bool // refuse the change when the user has had too many mails this hour
@@ -74,6 +75,19 @@ type Store interface {
 	// RenewHash replaces a password hash by a stronger one of the same password,
 	// unless the password was changed meanwhile.
 	RenewHash(ctx context.Context, id int64, old, renewed string) (bool, error)
+	// Profile reads a user and the groups they are in, ascending.
+	Profile(ctx context.Context, id int64) (User, []int64, error)
+	// CreateProfile is CreateUser with groups; ErrNoSuchGroup when one is not there.
+	CreateProfile(ctx context.Context, by Actor, u User, groups []int64, s Settings, mails []Mail) (User, error)
+	// UpdateProfile is UpdateUser with what stands elsewhere; changed groups are
+	// saved. Of two changes that may each leave no superuser, one waits for the other.
+	UpdateProfile(ctx context.Context, by Actor, id int64, change func(*User, *Standing, *Effects) error) (User, error)
+	// MailTo queues a message to somebody and records it as act; a fault of kind
+	// TooMany when they have had their share of this hour.
+	MailTo(ctx context.Context, by Actor, id int64, act string, at time.Time, write func(User) (Mail, error)) error
+	// EraseUser is DeleteUser by an operator; last tells whether the user is the
+	// last active superuser.
+	EraseUser(ctx context.Context, by Actor, id int64, check func(u User, last bool) error, mails []Mail) error
 	// DeleteUser erases the user and all that belongs to them, if check agrees.
 	DeleteUser(ctx context.Context, by Actor, id int64, check func(User, Settings) error, mails []Mail) error
 
@@ -88,7 +102,14 @@ type Store interface {
 	CreateSession(ctx context.Context, s Session, refreshHash []byte, passwordHash string) (Session, error)
 	// Principal reads a session and its user as they are now.
 	Principal(ctx context.Context, sessionID int64) (Principal, error)
-	TouchSession(ctx context.Context, sessionID int64, at time.Time) error
+	// TouchSession notes that a session was used, and how long it may now idle,
+	// nil for as long as before.
+	TouchSession(ctx context.Context, sessionID int64, at time.Time, idleUntil *time.Time) error
+	// ConfirmSession notes that the password was given again. It is
+	// ErrSessionNotFound when the session has ended or the password is another.
+	ConfirmSession(ctx context.Context, userID, sessionID int64, passwordHash string, at time.Time) error
+	// RevokeSession ends anybody's session, if check agrees.
+	RevokeSession(ctx context.Context, by Actor, sessionID int64, at time.Time, check func(Principal) error) error
 	Sessions(ctx context.Context, userID int64, now time.Time) ([]Session, error)
 	EndSession(ctx context.Context, userID, sessionID int64, at time.Time) error
 	EndSessions(ctx context.Context, userID int64, at time.Time) error
@@ -104,6 +125,8 @@ type Store interface {
 	// QueueMail puts a message into the outbox, unless the mailbox has had its
 	// share of this hour.
 	QueueMail(ctx context.Context, m Mail) error
+	// RequeueMail queues a settled message again, if check agrees.
+	RequeueMail(ctx context.Context, by Actor, id int64, at time.Time, check func(Addressed) error) error
 	Mail(ctx context.Context, id int64) (Mail, error)
 	SetMailState(ctx context.Context, id int64, state, problem string, at time.Time) error
 	// CreateToken stores the secret of a message, ErrNotFound when the message is
@@ -111,6 +134,15 @@ type Store interface {
 	CreateToken(ctx context.Context, mailID int64, t Token) error
 	// UseToken consumes a token and changes its user, both or neither.
 	UseToken(ctx context.Context, by Actor, purpose Purpose, hash []byte, now time.Time, change func(Token, *User, *Effects) error) (User, error)
+
+	Group(ctx context.Context, id int64) (Group, error)
+	Groups(ctx context.Context) ([]Group, error)
+	// CreateGroup stores a new group; ErrGroupTaken when there is one of that name.
+	CreateGroup(ctx context.Context, by Actor, g Group) (Group, error)
+	UpdateGroup(ctx context.Context, by Actor, id int64, change func(*Group) error) (Group, error)
+	DeleteGroup(ctx context.Context, by Actor, id int64, at time.Time, check func(Group) error) error
+	// Permissions reads what the groups of a user allow.
+	Permissions(ctx context.Context, userID int64) ([]Permission, error)
 
 	// Purge removes what has run out and returns how many rows went.
 	Purge(ctx context.Context, now time.Time) (int64, error)
@@ -133,6 +165,8 @@ type Options struct {
 	AccessTTL      time.Duration
 	RefreshTTL     time.Duration // idle
 	SessionTTL     time.Duration // in all
+	AdminIdle      time.Duration // of the admin site: idle
+	AdminTTL       time.Duration // in all
 	Registration   Registration
 	Throttle       bool
 	Hasher         *password.Hasher
@@ -148,8 +182,11 @@ const (
 	DefaultAccessTTL  = 24 * time.Hour
 	DefaultRefreshTTL = 14 * 24 * time.Hour
 	DefaultSessionTTL = 60 * 24 * time.Hour
+	DefaultAdminIdle  = 30 * time.Minute
+	DefaultAdminTTL   = 12 * time.Hour
 	refreshGrace      = 10 * time.Second
 	touchEvery        = 5 * time.Minute
+	touchAdminEvery   = time.Minute
 )
 
 // Service is what people can do with their accounts.
@@ -164,6 +201,7 @@ type keySet struct {
 	id      string // kid: names the secret without telling it
 	access  []byte
 	refresh []byte
+	form    []byte
 }
 
 // NewService returns a Service on the store. Zero options take their defaults,
@@ -172,6 +210,8 @@ func NewService(store Store, o Options) *Service {
 	setDefault(&o.AccessTTL, DefaultAccessTTL)
 	setDefault(&o.RefreshTTL, DefaultRefreshTTL)
 	setDefault(&o.SessionTTL, max(DefaultSessionTTL, o.RefreshTTL))
+	setDefault(&o.AdminIdle, DefaultAdminIdle)
+	setDefault(&o.AdminTTL, DefaultAdminTTL)
 	setDefault(&o.Registration, RegistrationOpen)
 	setDefault(&o.Log, slog.New(slog.DiscardHandler))
 	if o.Now == nil {
@@ -199,6 +239,7 @@ func newKeySet(secret string) keySet {
 		id:      hex.EncodeToString(derive(secret, "ridecopilot key id")[:8]),
 		access:  derive(secret, "ridecopilot access token"),
 		refresh: derive(secret, "ridecopilot refresh successor"),
+		form:    derive(secret, "ridecopilot form token"),
 	}
 }
 

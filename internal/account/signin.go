@@ -36,8 +36,8 @@ type Credentials struct {
 
 // SignIn opens a session for the person with that address and password. The
 // answer is the same ErrBadCredentials, after the same work, whether the
-// address is unknown, the password wrong, or the account disabled or unproven
-// (promise T4); a fault of kind TooMany answers guessing.
+// address is unknown, the password wrong, or the account disabled, unproven or,
+// in the admin site, nobody's who works there (promises T4 and Z6); a fault of kind TooMany answers guessing.
 func (s *Service) SignIn(ctx context.Context, by Actor, kind SessionKind, email, pw string) (Credentials, error) {
 	c, err := s.signIn(ctx, by, kind, email, pw)
 	if errors.Is(err, ErrBadCredentials) && c.User.ID != 0 {
@@ -55,7 +55,7 @@ func (s *Service) SignIn(ctx context.Context, by Actor, kind SessionKind, email,
 // signIn is one attempt at it; with ErrBadCredentials it returns the user when
 // the password was right at first.
 func (s *Service) signIn(ctx context.Context, by Actor, kind SessionKind, email, pw string) (Credentials, error) {
-	u, err := s.authenticate(ctx, by, email, pw)
+	u, err := s.authenticate(ctx, by, kind, email, pw)
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -65,9 +65,13 @@ func (s *Service) signIn(ctx context.Context, by Actor, kind SessionKind, email,
 		CreatedAt: now, LastUsedAt: now, IdleUntil: now.Add(s.o.RefreshTTL), ExpiresAt: now.Add(s.o.SessionTTL),
 	}
 	refresh, hash := "", []byte(nil)
-	if kind == SessionLegacy { // a cookie that is never refreshed (promise T14)
+	switch kind { // cookies are never refreshed (promise T14)
+	case SessionLegacy:
 		session.ExpiresAt = now.Add(s.o.AccessTTL)
-	} else {
+	case SessionAdmin:
+		session.ExpiresAt = now.Add(s.o.AdminTTL)
+		session.IdleUntil = s.idleUntil(session)
+	case SessionAPI:
 		refresh = secretText()
 		hash = hashSecret(refresh)
 	}
@@ -79,8 +83,17 @@ func (s *Service) signIn(ctx context.Context, by Actor, kind SessionKind, email,
 	return s.credentials(u, session, refresh)
 }
 
+// idleUntil is until when a session of the admin site may idle that is used now.
+func (s *Service) idleUntil(session Session) time.Time {
+	idle := s.now().Add(s.o.AdminIdle)
+	if idle.After(session.ExpiresAt) {
+		return session.ExpiresAt
+	}
+	return idle
+}
+
 // authenticate finds the person whom address and password belong to.
-func (s *Service) authenticate(ctx context.Context, by Actor, email, pw string) (User, error) {
+func (s *Service) authenticate(ctx context.Context, by Actor, kind SessionKind, email, pw string) (User, error) {
 	key := MailboxKey(email)
 	forgive, err := s.countGuess(ctx, by, "login", key)
 	if err != nil {
@@ -95,7 +108,7 @@ func (s *Service) authenticate(ctx context.Context, by Actor, email, pw string) 
 	if err != nil {
 		return User{}, err
 	}
-	if !good || !u.Active || (s.o.Registration == RegistrationVerified && !u.Verified()) {
+	if !good || !u.Active || (s.o.Registration == RegistrationVerified && !u.Verified()) || (kind == SessionAdmin && !u.operator()) {
 		s.o.Log.WarnContext(ctx, "sign-in refused", "event", "login_refused", "address", s.hashed(email), "source", by.Address)
 		return User{}, ErrBadCredentials
 	}
@@ -182,7 +195,7 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (Credentials, err
 			"user", r.Principal.User.ID, "session", r.Principal.Session.ID)
 		return Credentials{}, ErrUnauthenticated
 	}
-	if !s.counts(r.Principal, now) {
+	if r.Principal.Session.Kind != SessionAPI || !s.counts(r.Principal, now) {
 		return Credentials{}, ErrUnauthenticated
 	}
 	for _, next := range successors { // made under the previous secret, perhaps
@@ -210,7 +223,8 @@ func unauthenticated(err error) error {
 }
 
 func (s *Service) counts(p Principal, now time.Time) bool {
-	return p.Session.Live(now) && p.User.Active && (s.o.Registration != RegistrationVerified || p.User.Verified())
+	return p.Session.Live(now) && p.User.Active && (s.o.Registration != RegistrationVerified || p.User.Verified()) &&
+		(p.Session.Kind != SessionAdmin || p.User.operator())
 }
 
 // The fixed parts of an access token.
@@ -229,7 +243,10 @@ type claims struct {
 
 func (s *Service) credentials(u User, session Session, refresh string) (Credentials, error) {
 	now := s.now()
-	life := min(s.o.AccessTTL, session.ExpiresAt.Sub(now))
+	life := session.ExpiresAt.Sub(now)
+	if session.Kind != SessionAdmin { // which is not refreshed, and read on each request all the same
+		life = min(s.o.AccessTTL, life)
+	}
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: strconv.FormatInt(u.ID, 10),
@@ -296,8 +313,12 @@ func (s *Service) principal(ctx context.Context, kind SessionKind, sid, uid int6
 	if p.User.ID != uid || p.Session.Kind != kind || !s.counts(p, now) {
 		return Principal{}, ErrUnauthenticated
 	}
-	if now.Sub(p.Session.LastUsedAt) > touchEvery {
-		if err := s.store.TouchSession(ctx, sid, now); err != nil {
+	every, idleUntil := touchEvery, (*time.Time)(nil)
+	if kind == SessionAdmin { // whose use renews it (promise T14)
+		every, idleUntil = touchAdminEvery, new(s.idleUntil(p.Session))
+	}
+	if now.Sub(p.Session.LastUsedAt) > every {
+		if err := s.store.TouchSession(ctx, sid, now, idleUntil); err != nil {
 			s.o.Log.WarnContext(ctx, "session not touched", "session", sid, "err", err)
 		}
 	}
@@ -318,7 +339,7 @@ func (s *Service) Verify(ctx context.Context, token string) error {
 	if err != nil {
 		return unauthenticated(err)
 	}
-	if !s.counts(p, s.now()) {
+	if p.Session.Kind != SessionAPI || !s.counts(p, s.now()) {
 		return ErrUnauthenticated
 	}
 	return nil

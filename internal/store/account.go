@@ -53,8 +53,20 @@ func emailArgs(email string) (address, key any) {
 
 // CreateUser stores a new user with settings and the first mails.
 func (s *Store) CreateUser(ctx context.Context, by account.Actor, u account.User, set account.Settings, mails []account.Mail) (account.User, error) {
+	return s.CreateProfile(ctx, by, u, nil, set, mails)
+}
+
+// CreateProfile is CreateUser of somebody who is in groups.
+func (s *Store) CreateProfile(ctx context.Context, by account.Actor, u account.User, groups []int64, set account.Settings, mails []account.Mail) (account.User, error) {
 	err := s.inTx(ctx, func(tx *txn) error {
 		if err := tx.insertUser(ctx, &u, set); err != nil {
+			return err
+		}
+		changes, err := diff(nil, u)
+		if err != nil {
+			return err
+		}
+		if err := tx.setGroups(ctx, u.ID, nil, groups, changes); err != nil {
 			return err
 		}
 		for _, m := range mails {
@@ -66,7 +78,7 @@ func (s *Store) CreateUser(ctx context.Context, by account.Actor, u account.User
 		if by.ID == 0 && !by.Manages { // whoever registers acts for the account it makes
 			by.ID = u.ID
 		}
-		return tx.record(ctx, by, actCreate, objectUser, u.ID, u.ID, nil, u, u.CreatedAt)
+		return tx.write(ctx, by, actCreate, objectUser, u.ID, u.ID, changes, u.CreatedAt)
 	})
 	if err != nil {
 		return account.User{}, fmt.Errorf("create user: %w", err)
@@ -77,10 +89,10 @@ func (s *Store) CreateUser(ctx context.Context, by account.Actor, u account.User
 func (t *txn) insertUser(ctx context.Context, u *account.User, set account.Settings) error {
 	email, key := emailArgs(u.Email)
 	err := t.QueryRowContext(ctx, `
-		INSERT INTO account (name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, created_at, updated_at, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)
+		INSERT INTO account (name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, created_at, updated_at, search, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
 		ON CONFLICT (email_key) DO NOTHING RETURNING id`,
-		u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.CreatedAt, u.UpdatedAt).Scan(&u.ID)
+		u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.CreatedAt, u.UpdatedAt, u.SearchText()).Scan(&u.ID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return account.ErrEmailTaken
 	}
@@ -126,8 +138,13 @@ func (s *Store) UpdateUser(ctx context.Context, by account.Actor, id int64, chan
 	return u, nil
 }
 
+// lockUser reads a user whom nobody else changes until the transaction ends.
+func (t *txn) lockUser(ctx context.Context, id int64) (account.User, error) {
+	return scanUser(t.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`+t.s.dialect.forUpdate, id))
+}
+
 func (t *txn) updateUser(ctx context.Context, by account.Actor, id int64, change func(*account.User, *account.Effects) error) (account.User, error) {
-	u, err := scanUser(t.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`+t.s.dialect.forUpdate, id))
+	u, err := t.lockUser(ctx, id)
 	if err != nil {
 		return u, err
 	}
@@ -143,13 +160,19 @@ func (t *txn) updateUser(ctx context.Context, by account.Actor, id int64, change
 	if len(changes) == 0 {
 		return before, t.carryOut(ctx, u, fx)
 	}
+	return t.saveUser(ctx, by, u, changes, fx)
+}
+
+// saveUser writes a user that has changed, says so in the history, and carries
+// out the effects.
+func (t *txn) saveUser(ctx context.Context, by account.Actor, u account.User, changes map[string][2]json.RawMessage, fx account.Effects) (account.User, error) {
 	u.Version++
 	email, key := emailArgs(u.Email)
-	_, err = t.ExecContext(ctx, `
+	_, err := t.ExecContext(ctx, `
 		UPDATE account SET name = $2, email = $3, email_key = $4, password_hash = $5, email_verified_at = $6, is_active = $7, is_staff = $8,
-			is_superuser = $9, updated_at = $10, version = $11
+			is_superuser = $9, updated_at = $10, version = $11, search = $12
 		WHERE id = $1`,
-		id, u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.UpdatedAt, u.Version)
+		u.ID, u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, u.UpdatedAt, u.Version, u.SearchText())
 	if isUnique(err) {
 		return u, account.ErrEmailTaken
 	}
@@ -185,6 +208,13 @@ func (t *txn) carryOut(ctx context.Context, u account.User, fx account.Effects) 
 			return err
 		}
 	}
+	if fx.EndAdmin {
+		_, err := t.ExecContext(ctx, `UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL AND kind = $3`,
+			u.ID, u.UpdatedAt, string(account.SessionAdmin))
+		if err != nil {
+			return err
+		}
+	}
 	for _, p := range fx.DropTokens {
 		if _, err := t.ExecContext(ctx, `DELETE FROM mailed_token WHERE account_id = $1 AND purpose = $2`, u.ID, string(p)); err != nil {
 			return err
@@ -204,7 +234,7 @@ func (t *txn) carryOut(ctx context.Context, u account.User, fx account.Effects) 
 				return err
 			}
 			if full {
-				return fault.Busy(fault.TooMany, "Too many mails were asked for. Try again in an hour.", time.Hour)
+				return errMailQuota
 			}
 		}
 		if err := t.queueMail(ctx, m, u.UpdatedAt); err != nil {
@@ -243,8 +273,15 @@ func (s *Store) HasDjangoHashes(ctx context.Context) (found bool, err error) {
 // DeleteUser erases a user: every row goes with the account, the history keeps
 // who and when but no values, and the number stays on the list of the erased.
 func (s *Store) DeleteUser(ctx context.Context, by account.Actor, id int64, check func(account.User, account.Settings) error, mails []account.Mail) error {
+	return s.erase(ctx, by, id, func(tx *txn) (account.User, error) { return tx.lockUser(ctx, id) }, check, mails)
+}
+
+// erase is the one way out: lock reads and locks the user.
+func (s *Store) erase(ctx context.Context, by account.Actor, id int64, lock func(*txn) (account.User, error),
+	check func(account.User, account.Settings) error, mails []account.Mail,
+) error {
 	err := s.inLongTx(ctx, func(tx *txn) error {
-		u, err := scanUser(tx.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`+s.dialect.forUpdate, id))
+		u, err := lock(tx)
 		if err != nil {
 			return err
 		}
@@ -287,7 +324,10 @@ func (s *Store) DeleteUser(ctx context.Context, by account.Actor, id int64, chec
 				return err
 			}
 		}
-		by.Address = "" // theirs, most likely
+		by := by
+		if by.ID == id {
+			by.Address = "" // it is theirs
+		}
 		return tx.record(ctx, by, actDelete, objectUser, id, id, nil, nil, at)
 	})
 	if err != nil {
@@ -371,20 +411,25 @@ func (s *Store) UpdateSettings(ctx context.Context, by account.Actor, userID int
 	return set, nil
 }
 
-const sessionColumns = `s.id, s.account_id, s.kind, s.device, s.address, s.created_at, s.last_used_at, s.idle_until, s.expires_at, s.ended_at`
+const sessionColumns = `s.id, s.account_id, s.kind, s.device, s.address, s.created_at, s.last_used_at, s.idle_until, s.expires_at, s.ended_at,
+	s.confirmed_at`
 
 func sessionFields(s *account.Session) []any {
-	return []any{&s.ID, &s.UserID, &s.Kind, &s.Device, &s.Address, &s.CreatedAt, &s.LastUsedAt, &s.IdleUntil, &s.ExpiresAt, &s.EndedAt}
+	return []any{
+		&s.ID, &s.UserID, &s.Kind, &s.Device, &s.Address, &s.CreatedAt, &s.LastUsedAt, &s.IdleUntil, &s.ExpiresAt, &s.EndedAt,
+		&s.ConfirmedAt,
+	}
 }
 
 // CreateSession records a sign-in, and the moment of it on the user. A person
-// who has just been disabled or erased, or has just changed the password, gets
-// none: checking a password takes a while, and what ends sessions meanwhile must
+// who has just been disabled or erased, has just changed the password, or works
+// in the admin site no longer that it is for, gets none: checking a password takes a while, and what ends sessions meanwhile must
 // end this one as well (promise T15).
 func (s *Store) CreateSession(ctx context.Context, session account.Session, refreshHash []byte, passwordHash string) (account.Session, error) {
 	err := s.inTx(ctx, func(tx *txn) error {
-		res, err := tx.ExecContext(ctx, `UPDATE account SET last_login_at = $2 WHERE id = $1 AND is_active AND password_hash = $3`,
-			session.UserID, session.CreatedAt, passwordHash)
+		res, err := tx.ExecContext(ctx, `
+			UPDATE account SET last_login_at = $2 WHERE id = $1 AND is_active AND password_hash = $3 AND ($4 OR is_staff OR is_superuser)`,
+			session.UserID, session.CreatedAt, passwordHash, session.Kind != account.SessionAdmin)
 		if err != nil {
 			return err
 		}
@@ -426,10 +471,13 @@ func (s *Store) Principal(ctx context.Context, sessionID int64) (p account.Princ
 	return p, err
 }
 
-// TouchSession notes that a session was used.
-func (s *Store) TouchSession(ctx context.Context, sessionID int64, at time.Time) error {
+// TouchSession notes that a session was used, and how long it may now idle, nil
+// for as long as before.
+func (s *Store) TouchSession(ctx context.Context, sessionID int64, at time.Time, idleUntil *time.Time) error {
 	return s.inTx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, `UPDATE session SET last_used_at = $2 WHERE id = $1 AND ended_at IS NULL`, sessionID, at)
+		_, err := tx.ExecContext(ctx, `
+			UPDATE session SET last_used_at = $2, idle_until = COALESCE($3, idle_until) WHERE id = $1 AND ended_at IS NULL`,
+			sessionID, at, timeArg(idleUntil))
 		return err
 	})
 }
@@ -591,6 +639,8 @@ func (s *Store) ForgiveAttempts(ctx context.Context, keys []string) error {
 // (promise Z8). What anybody can ask for and what only the person can ask for
 // count apart: strangers must not be able to use up what the person may.
 const mailsPerHour = 5
+
+var errMailQuota = fault.Busy(fault.TooMany, "Too many mails were asked for. Try again in an hour.", time.Hour)
 
 func (t *txn) mailQuotaFull(ctx context.Context, m account.Mail, userID int64, at time.Time) (bool, error) {
 	kinds := []any{string(account.MailReset), string(account.MailVerifyIfUnproven), string(account.MailAccountExists)}

@@ -170,7 +170,7 @@ func (t *txn) entry(ctx context.Context, owner, id int64, lock string) (earnings
 	return e, err
 }
 
-// querier is a transaction or a pool.
+// querier is a transaction, a connection or a pool.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row

@@ -19,6 +19,9 @@ const (
 	objectDocument = "document"
 	objectReport   = "report"
 	objectUpload   = "upload"
+	objectSession  = "session"
+	objectGroup    = "group"
+	objectMail     = "mail"
 )
 
 // The acts.
@@ -58,11 +61,7 @@ func (t *txn) write(ctx context.Context, by account.Actor, act, object string, i
 const insertHistory = `INSERT INTO history (at, actor_id, source, address, action, object_type, object_id, owner_id, changes) VALUES `
 
 func historyRow(by account.Actor, act, object string, id, owner int64, changes string, at time.Time) []any {
-	var actor any
-	if by.ID != 0 {
-		actor = by.ID
-	}
-	return []any{at, actor, string(by.Source), nullText(by.Address), act, object, id, owner, changes}
+	return []any{at, nullID(by.ID), string(by.Source), nullText(by.Address), act, object, id, nullID(owner), changes}
 }
 
 var (

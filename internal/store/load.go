@@ -171,13 +171,13 @@ func (s *Store) LoadUsers(ctx context.Context, users []account.User, settings []
 
 func (t *txn) loadUsers(ctx context.Context, users []account.User, settings []account.Settings, keep bool) error {
 	err := t.loadThings(ctx, "account",
-		`name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, last_login_at, created_at, updated_at`,
+		`name, email, email_key, password_hash, email_verified_at, is_active, is_staff, is_superuser, last_login_at, created_at, updated_at, search`,
 		len(users), keep, func(i int) *int64 { return &users[i].ID }, func(i int) []any {
 			u := users[i]
 			email, key := emailArgs(u.Email)
 			return []any{
 				u.Name, email, key, u.PasswordHash, timeArg(u.EmailVerifiedAt), u.Active, u.Staff, u.Superuser, timeArg(u.LastLoginAt),
-				u.CreatedAt, u.UpdatedAt,
+				u.CreatedAt, u.UpdatedAt, u.SearchText(),
 			}
 		})
 	if isUnique(err) {

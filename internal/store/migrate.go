@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
+	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 )
 
@@ -66,12 +67,63 @@ func (s *Store) Migrate(ctx context.Context, then func(context.Context) error) (
 	for _, d := range done {
 		names = append(names, filepath.Base(d.Source.Path))
 	}
+	if err := s.foldAccounts(ctx, db); err != nil {
+		return names, fmt.Errorf("fold the names of accounts: %w", err)
+	}
 	if then != nil {
 		if err := then(ctx); err != nil {
 			return names, fmt.Errorf("migrate the job queue: %w", err)
 		}
 	}
 	return names, nil
+}
+
+// foldBatch is how many accounts a transaction of foldAccounts fills in.
+const foldBatch = 1000
+
+// foldAccounts fills in account.search where it is empty: rows of before the
+// column, or those that a server of before has written since. No SQL folds as Go
+// does. It may stop anywhere and begin again; where there is nothing to do it
+// reads a page of a small index.
+func (s *Store) foldAccounts(ctx context.Context, db *sql.DB) error {
+	for {
+		n, err := s.foldSomeAccounts(ctx, db)
+		if err != nil || n < foldBatch {
+			return err
+		}
+	}
+}
+
+func (s *Store) foldSomeAccounts(ctx context.Context, db *sql.DB) (int, error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback() // after a commit there is nothing to roll back
+	rows, err := tx.QueryContext(ctx, `
+		SELECT id, name, COALESCE(email, '') FROM account WHERE search = '' ORDER BY id LIMIT $1`+s.dialect.forUpdate, foldBatch) //nolint:gosec // one of two constants
+	if err != nil {
+		return 0, err
+	}
+	users, err := collect(rows, func(r row) (account.User, error) {
+		var u account.User
+		err := r.Scan(&u.ID, &u.Name, &u.Email)
+		return u, err
+	})
+	if err != nil || len(users) == 0 {
+		return 0, err
+	}
+	update, err := tx.PrepareContext(ctx, `UPDATE account SET search = $2 WHERE id = $1`)
+	if err != nil {
+		return 0, err
+	}
+	defer update.Close() //nolint:errcheck // the transaction tells of all that counts
+	for _, u := range users {
+		if _, err := update.ExecContext(ctx, u.ID, u.SearchText()); err != nil {
+			return 0, err
+		}
+	}
+	return len(users), tx.Commit()
 }
 
 // migrationDB is a pool without the limits on the time of a statement, which a
