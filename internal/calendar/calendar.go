@@ -89,6 +89,13 @@ func (d Day) String() string { return d.UTC().Format(time.DateOnly) }
 // MarshalText makes a Day travel as YYYY-MM-DD.
 func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// UnmarshalText reads what MarshalText writes.
+func (d *Day) UnmarshalText(text []byte) error {
+	day, err := Parse(string(text))
+	*d = day
+	return err
+}
+
 // Value stores the day as both engines read a date.
 func (d Day) Value() (driver.Value, error) { return d.String(), nil }
 

@@ -201,3 +201,20 @@ func TestScan(t *testing.T) {
 		t.Errorf("Value() = %v, %v", v, err)
 	}
 }
+
+func TestText(t *testing.T) {
+	for _, want := range []calendar.Day{calendar.MinDay, 0, calendar.Date(2026, time.May, 4), calendar.MaxDay} {
+		text, err := want.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got calendar.Day
+		if err := got.UnmarshalText(text); err != nil || got != want {
+			t.Errorf("%s is read as %v, %v", text, got, err)
+		}
+	}
+	var d calendar.Day
+	if err := d.UnmarshalText([]byte("2026-02-30")); err == nil {
+		t.Errorf("no such day is read as %v", d)
+	}
+}

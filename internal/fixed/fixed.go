@@ -93,6 +93,20 @@ func (a Amount) String() string {
 // MarshalText makes an Amount travel as a decimal string, in JSON too.
 func (a Amount) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
+// UnmarshalText reads what MarshalText writes, also what is less than nothing:
+// the history is read back so. What people send is read by Parse.
+func (a *Amount) UnmarshalText(text []byte) error {
+	digits, negative := strings.CutPrefix(string(text), "-")
+	n, err := Parse(digits)
+	if err != nil {
+		return err
+	}
+	if *a = n; negative {
+		*a = -n
+	}
+	return nil
+}
+
 // Value stores the hundredths.
 func (a Amount) Value() (driver.Value, error) { return int64(a), nil }
 

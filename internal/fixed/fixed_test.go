@@ -232,3 +232,22 @@ func FuzzDivRound(f *testing.F) {
 		}
 	})
 }
+
+func TestText(t *testing.T) {
+	for _, a := range []fixed.Amount{0, 1, -1, 100, 12_34, -12_34, fixed.Max, -fixed.Max} {
+		text, err := a.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got fixed.Amount
+		if err := got.UnmarshalText(text); err != nil || got != a {
+			t.Errorf("%s is read as %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "-", "--1", "1e3", "0.001"} {
+		got := fixed.Amount(7)
+		if err := got.UnmarshalText([]byte(text)); err == nil || got != 7 {
+			t.Errorf("%q is read as %v, %v", text, got, err)
+		}
+	}
+}

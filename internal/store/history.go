@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/trail"
 )
 
 // The kinds of things that the history speaks of.
@@ -26,9 +27,9 @@ const (
 
 // The acts.
 const (
-	actCreate = "create"
-	actUpdate = "update"
-	actDelete = "delete"
+	actCreate = trail.Create
+	actUpdate = trail.Update
+	actDelete = trail.Delete
 	actOpen   = "open" // somebody has looked at what is another's
 	actRedo   = "redo" // somebody has asked for work to be done again
 )
@@ -66,16 +67,16 @@ func historyRow(by account.Actor, act, object string, id, owner int64, changes s
 
 var (
 	null   = json.RawMessage("null")
-	hidden = json.RawMessage(`"…"`) // stands for a value that the history must not hold
+	hidden = json.RawMessage(trail.Hidden) // stands for a value that the history must not hold
 )
 
 // diff lists the fields that differ, each with its old and its new value.
 func diff(before, after any) (map[string][2]json.RawMessage, error) {
-	old, err := fields(before)
+	old, err := trail.Fields(before)
 	if err != nil {
 		return nil, err
 	}
-	now, err := fields(after)
+	now, err := trail.Fields(after)
 	if err != nil {
 		return nil, err
 	}
@@ -95,17 +96,4 @@ func diff(before, after any) (map[string][2]json.RawMessage, error) {
 		}
 	}
 	return changes, nil
-}
-
-func fields(v any) (map[string]json.RawMessage, error) {
-	if v == nil {
-		return nil, nil
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	var m map[string]json.RawMessage
-	err = json.Unmarshal(text, &m)
-	return m, err
 }
