@@ -86,22 +86,25 @@ const foldBatch = 1000
 // does. It may stop anywhere and begin again; where there is nothing to do it
 // reads a page of a small index.
 func (s *Store) foldAccounts(ctx context.Context, db *sql.DB) error {
+	last := int64(0)
 	for {
-		n, err := s.foldSomeAccounts(ctx, db)
+		n, err := s.foldSomeAccounts(ctx, db, &last)
 		if err != nil || n < foldBatch {
 			return err
 		}
 	}
 }
 
-func (s *Store) foldSomeAccounts(ctx context.Context, db *sql.DB) (int, error) {
+// foldSomeAccounts fills in a batch after the account last, which it moves on.
+func (s *Store) foldSomeAccounts(ctx context.Context, db *sql.DB, last *int64) (int, error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, err
 	}
 	defer tx.Rollback() // after a commit there is nothing to roll back
-	rows, err := tx.QueryContext(ctx, `
-		SELECT id, name, COALESCE(email, '') FROM account WHERE search = '' ORDER BY id LIMIT $1`+s.dialect.forUpdate, foldBatch) //nolint:gosec // one of two constants
+
+	find := `SELECT id, name, COALESCE(email, '') FROM account WHERE search = '' AND id > $1 ORDER BY id LIMIT $2` + s.dialect.forUpdate //nolint:gosec // one of two constants
+	rows, err := tx.QueryContext(ctx, find, *last, foldBatch)
 	if err != nil {
 		return 0, err
 	}
@@ -122,6 +125,7 @@ func (s *Store) foldSomeAccounts(ctx context.Context, db *sql.DB) (int, error) {
 		if _, err := update.ExecContext(ctx, u.ID, u.SearchText()); err != nil {
 			return 0, err
 		}
+		*last = u.ID
 	}
 	return len(users), tx.Commit()
 }
