@@ -20,6 +20,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/account/password"
+	"github.com/ridecopilot/ridecopilot/internal/admin"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/httpapi"
@@ -28,6 +29,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/overview"
 	"github.com/ridecopilot/ridecopilot/internal/server"
 	"github.com/ridecopilot/ridecopilot/internal/site"
 	"github.com/ridecopilot/ridecopilot/internal/store"
@@ -48,6 +50,7 @@ type app struct {
 	earnings  *earnings.Service
 	documents *document.Service
 	media     *media.Service
+	desk      *jobs.Desk
 	storage   storage
 	migrated  atomic.Bool // the schema was seen to be up to date
 }
@@ -86,6 +89,9 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 	a.listings = listing.NewService(s, time.Now)
 	a.earnings = earnings.NewService(s, s, time.Now)
 	a.documents = document.NewService(s, s, time.Now)
+	if a.desk, err = jobs.NewDesk(jobs.DB{Postgres: s.JobPool(), SQLite: s.Writer()}); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if a.storage, err = c.openStorage(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -146,7 +152,11 @@ func (a *app) runner() (*jobs.Runner, error) {
 // server is the root of all requests.
 func (a *app) server(runner *jobs.Runner) *server.Server {
 	api := a.api()
-	pages := site.New(site.Options{Accounts: a.accounts, OpenAPI: api.Description(), Log: a.log})
+	pages := site.New(site.Options{Accounts: a.accounts, OpenAPI: api.Description(), AdminPath: admin.Path, Log: a.log})
+	checks := map[string]func(context.Context) error{"database": a.store.Ping, "jobs": runner.Check, "storage": a.storage.Ping}
+	html := http.NewServeMux()
+	html.Handle("/", pages.Pages())
+	html.Handle(admin.Path, a.admin(checks))
 	mux := http.NewServeMux()
 	mux.Handle("/api/docs", pages.Docs()) // which sends clients on to the slash
 	mux.Handle("/api/docs/", pages.Docs())
@@ -159,9 +169,19 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 	return server.New(server.Options{
 		Log: a.log, PublicURL: a.config.publicURL, TrustedProxies: a.config.proxies, CORSOrigins: a.config.origins,
 		AllowLoopbackOrigins: a.loopbackOrigins(),
-		API:                  mux, Storage: a.files(), Site: pages.Pages(),
-		Checks: map[string]func(context.Context) error{"database": a.store.Ping, "jobs": runner.Check, "storage": a.storage.Ping},
+		API:                  mux, Storage: a.files(), Site: html,
+		Checks: checks,
 		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: registry,
+	})
+}
+
+// admin is the operators' site.
+func (a *app) admin(checks map[string]func(context.Context) error) *admin.Site {
+	return admin.New(admin.Options{
+		Accounts: a.accounts, Listings: a.listings, Earnings: a.earnings, Documents: a.documents, Media: a.media,
+		Overview: overview.NewService(a.store, time.Now), Tables: store.NewTables(a.store), Trail: a.store, Jobs: a.desk, Checks: checks,
+		Version: "Ridecopilot " + version() + " on " + map[string]string{"sqlite": "SQLite", "postgres": "PostgreSQL"}[a.store.Engine()],
+		Secure:  a.config.publicURL.Scheme == "https", Log: a.log,
 	})
 }
 

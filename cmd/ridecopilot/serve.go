@@ -147,7 +147,7 @@ func listenPrivate(ctx context.Context, c *config, log *slog.Logger) (net.Listen
 func (p *program) announce(a *app, public, private net.Listener) {
 	base := a.config.publicURL.String()
 	fmt.Fprintf(p.stdout, "Ridecopilot %s, on %s\n", version(), map[string]string{"sqlite": "SQLite in " + a.config.dataDir, "postgres": "PostgreSQL"}[a.store.Engine()])
-	fmt.Fprintf(p.stdout, "  start page  %s/\n  API docs    %s/api/docs/\n  health      %s/health/\n", base, base, base)
+	fmt.Fprintf(p.stdout, "  start page  %s/\n  API docs    %s/api/docs/\n  admin       %s/admin/\n  health      %s/health/\n", base, base, base, base)
 	if private != nil {
 		fmt.Fprintf(p.stdout, "  metrics     http://%s/metrics\n", private.Addr())
 	}

@@ -3,7 +3,8 @@ package store
 import "strings"
 
 var sqliteDialect = dialect{
-	name: "sqlite",
+	name:   "sqlite",
+	utcDay: func(column string) string { return "substr(" + column + ", 1, 10)" },
 	words: strings.NewReplacer(
 		"{now}", "strftime('%Y-%m-%d %H:%M:%f', 'now')", "{today}", "date('now')", "{in30days}", "date('now', '+30 days')",
 		"{joberror}", "json_extract(CAST(j.errors AS text), '$[#-1].error')", "{jobargs}", "CAST(j.args AS text)"),
@@ -26,7 +27,8 @@ var sqliteDialect = dialect{
 }
 
 var postgresDialect = dialect{
-	name: "postgres",
+	name:   "postgres",
+	utcDay: func(column string) string { return "CAST(" + column + " AT TIME ZONE 'UTC' AS date)" },
 	words: strings.NewReplacer(
 		"{now}", "now()", "{today}", "CURRENT_DATE", "{in30days}", "(CURRENT_DATE + 30)",
 		"{joberror}", "(j.errors[array_upper(j.errors, 1)]->>'error')", "{jobargs}", "CAST(j.args AS text)"),

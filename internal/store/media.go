@@ -537,18 +537,22 @@ func anys[T any](list []T) []any {
 // they are due, and since when the oldest has waited; nil when there is none.
 func (s *Store) OpenPurges(ctx context.Context, at time.Time) (n int64, oldest *time.Time, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
-		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM purge WHERE wanted_at <= $1`, at).Scan(&n); err != nil || n == 0 {
-			return err
-		}
-		var since time.Time
-		err := db.QueryRowContext(ctx, `SELECT wanted_at FROM purge WHERE wanted_at <= $1 ORDER BY wanted_at LIMIT 1`, at).Scan(&since)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		oldest = &since
+		n, oldest, err = openPurges(ctx, db, at)
 		return err
 	})
 	return n, oldest, err
+}
+
+func openPurges(ctx context.Context, db querier, at time.Time) (n int64, oldest *time.Time, err error) {
+	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM purge WHERE wanted_at <= $1`, at).Scan(&n); err != nil || n == 0 {
+		return 0, nil, err
+	}
+	var since time.Time
+	err = db.QueryRowContext(ctx, `SELECT wanted_at FROM purge WHERE wanted_at <= $1 ORDER BY wanted_at LIMIT 1`, at).Scan(&since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return n, nil, nil
+	}
+	return n, &since, err
 }
 
 // DropUploads removes uploads that were never completed, those that were dropped

@@ -62,6 +62,7 @@ type dialect struct {
 	searchMatch  func(words []string) string // the condition that car_post p has the words of a parameter
 	searchTerm   func(words []string) string
 	words        *strings.Replacer // of the expressions of tabledefs.go
+	utcDay       func(column string) string
 }
 
 // The limits of waiting (promises D6 and D8).

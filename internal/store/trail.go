@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/trail"
 )
 
@@ -41,4 +42,9 @@ func (s *Store) Event(ctx context.Context, id int64) (e trail.Event, err error) 
 		return err
 	})
 	return e, err
+}
+
+// Note records an act that changes no row of ours.
+func (s *Store) Note(ctx context.Context, by account.Actor, act, object string, id int64) error {
+	return s.inTx(ctx, func(tx *txn) error { return tx.write(ctx, by, act, object, id, 0, nil, now()) })
 }

@@ -1,0 +1,224 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/trail"
+)
+
+// historyPage is how many events a page of the history shows.
+const historyPage = 50
+
+type historyView struct {
+	view
+	Res     *Resource
+	ID      int64
+	Name    string
+	Events  []eventView
+	Older   string
+	Restore bool
+}
+
+type eventView struct {
+	trail.Event
+	Who     template.HTML
+	Changes []changeView
+	// Restorable tells whether the thing can be put back to how it was right after
+	// this event.
+	Restorable bool
+}
+
+type changeView struct{ Field, Old, New string }
+
+// history shows what became of a thing: who changed what, from what to what.
+func (s *Site) history(q *request) error {
+	res, id, err := q.one("view")
+	if err != nil {
+		return err
+	}
+	if res.Object == "" {
+		return errNoPage
+	}
+	before := int64(0)
+	if b := q.r.URL.Query().Get("before"); b != "" {
+		if before, err = parseID(b); err != nil {
+			return err
+		}
+	}
+	events, err := s.Trail.Trail(q.ctx, res.Object, id, before, historyPage+1)
+	if err != nil {
+		return err
+	}
+	name := "#" + strconv.FormatInt(id, 10)
+	alive := false
+	if res.Load != nil {
+		item, err := res.Load(q, id)
+		switch {
+		case err == nil:
+			name, alive = item.Title, true
+		case !errors.Is(err, fault.NotFound):
+			return err
+		case len(events) == 0: // it never was
+			return err
+		}
+	}
+	v := historyView{
+		view: q.view("History of "+name, crumb{res.Plural, Path + res.Name + "/"}, crumb{name, Path + res.Name + "/" + strconv.FormatInt(id, 10) + "/"}),
+		Res:  res, ID: id, Name: name, Restore: alive && q.can("change", res),
+	}
+	if !alive {
+		v.Crumbs = v.Crumbs[:1]
+	}
+	if len(events) > historyPage {
+		events = events[:historyPage]
+		v.Older = "?before=" + strconv.FormatInt(events[historyPage-1].ID, 10)
+	}
+	newest := before == 0
+	for i, e := range events {
+		v.Events = append(v.Events, eventView{
+			Event: e, Who: q.who(e), Changes: q.changes(e),
+			Restorable: v.Restore && (i > 0 || !newest) && (e.Action == "update" || e.Action == "create") && len(e.Changes) > 0,
+		})
+	}
+	q.render(http.StatusOK, "history.html", v)
+	return nil
+}
+
+func (q *request) who(e trail.Event) template.HTML {
+	if e.ActorID == 0 {
+		return template.HTML(`<span class="none">the system</span>`)
+	}
+	name := e.ActorName
+	if name == "" {
+		name = "#" + strconv.FormatInt(e.ActorID, 10)
+	}
+	if users := q.site.resource("users"); users != nil && q.allowed("view", users) == nil && e.ActorName != "" {
+		return template.HTML(fmt.Sprintf(`<a href="%susers/%d/">%s</a>`, Path, e.ActorID, template.HTMLEscapeString(name))) //nolint:gosec // escaped
+	}
+	return template.HTML(template.HTMLEscapeString(name)) //nolint:gosec // escaped
+}
+
+// changes are those of an event, by field.
+func (q *request) changes(e trail.Event) []changeView {
+	var out []changeView
+	for name, c := range e.Changes {
+		out = append(out, changeView{humane(name), jsonText(c[0]), jsonText(c[1])})
+	}
+	slices.SortFunc(out, func(a, b changeView) int { return bytes.Compare([]byte(a.Field), []byte(b.Field)) })
+	return out
+}
+
+// jsonText is a value of the history as people read it.
+func jsonText(raw json.RawMessage) string {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return string(raw)
+	}
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		if v {
+			return "Yes"
+		}
+		return "No"
+	case []any, map[string]any:
+		text, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return string(raw)
+		}
+		return string(text)
+	}
+	return fmt.Sprint(v)
+}
+
+// maxRewind is how many events a restoration goes back over.
+const maxRewind = 1000
+
+// restore puts a thing back to how it was right after an event: the service of
+// the domain judges the values as it does those of a form, and records the change.
+func (s *Site) restore(q *request) error {
+	res, id, err := q.one("change")
+	if err != nil {
+		return err
+	}
+	if res.Save == nil || res.Object == "" {
+		return errNotAllowed
+	}
+	to, err := parseID(q.form.get("event"))
+	if err != nil {
+		return err
+	}
+	// It must be an event of this very thing: nobody reads another's through it.
+	event, err := s.Trail.Event(q.ctx, to)
+	if err != nil {
+		return err
+	}
+	if event.Object != res.Object || event.ObjectID != id {
+		return errNoPage
+	}
+	item, err := res.Load(q, id)
+	if err != nil {
+		return err
+	}
+	events, err := s.Trail.Trail(q.ctx, res.Object, id, 0, maxRewind)
+	if err != nil {
+		return err
+	}
+	now, err := fieldsOf(item.Draft)
+	if err != nil {
+		return err
+	}
+	then, err := trail.Rewind(now, events, to)
+	if err != nil {
+		return err
+	}
+	save := res.Restore
+	if save == nil {
+		save = res.Save
+	}
+	err = save(q, id, account.Match(func(v int64) bool { return v == item.Version }), func(draft any) fault.Fields {
+		var bad fault.Fields
+		for name, value := range then {
+			if bytes.Equal(now[name], value) {
+				continue
+			}
+			one, err := json.Marshal(map[string]json.RawMessage{name: value})
+			if err == nil {
+				err = json.Unmarshal(one, draft)
+			}
+			if err != nil {
+				bad.Add(name, "invalid", "This value of the history cannot be restored.")
+			}
+		}
+		return bad
+	})
+	if err != nil {
+		return err
+	}
+	q.redirect(q.r.URL.Path, "The "+res.Label+" is as it was then.")
+	return nil
+}
+
+// fieldsOf are the fields of a draft as the history names them.
+func fieldsOf(draft any) (map[string]json.RawMessage, error) {
+	text, err := json.Marshal(draft)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]json.RawMessage
+	return m, json.Unmarshal(text, &m)
+}
