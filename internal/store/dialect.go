@@ -20,6 +20,7 @@ var sqliteDialect = dialect{
 	searchTerm: func(words []string) string { // "skoda"* AND "octavia"*
 		return `"` + strings.Join(words, `"* AND "`) + `"*`
 	},
+	utcDay: func(column string) string { return "substr(" + column + ", 1, 10)" }, // moments are text that begins with it
 }
 
 var postgresDialect = dialect{
@@ -37,4 +38,5 @@ var postgresDialect = dialect{
 	searchTerm: func(words []string) string { // 'skoda':* & 'octavia':*
 		return `'` + strings.Join(words, `':* & '`) + `':*`
 	},
+	utcDay: func(column string) string { return "CAST(" + column + " AT TIME ZONE 'UTC' AS date)" },
 }
