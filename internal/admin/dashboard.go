@@ -54,7 +54,7 @@ type checkView struct {
 
 // checkWords tells what a comparison of rows and objects has found.
 func checkWords(c overview.Check) string {
-	if c.Unclaimed+c.Missing+c.Found+c.Failed == 0 {
+	if c.Unclaimed+c.Missing+c.Found+c.Redone+c.Failed == 0 {
 		return "they agree."
 	}
 	return fmt.Sprintf("%d objects that belong to nothing, %d files missing, %d found again, %d repairs that did not work.", c.Unclaimed, c.Missing, c.Found, c.Failed)

@@ -4,7 +4,6 @@ import "strings"
 
 var sqliteDialect = dialect{
 	name:   "sqlite",
-	utcDay: func(column string) string { return "substr(" + column + ", 1, 10)" },
 	words: strings.NewReplacer(
 		"{now}", "strftime('%Y-%m-%d %H:%M:%f', 'now')", "{today}", "date('now')", "{in30days}", "date('now', '+30 days')",
 		"{joberror}", "json_extract(CAST(j.errors AS text), '$[#-1].error')", "{jobargs}", "CAST(j.args AS text)"),
@@ -24,6 +23,7 @@ var sqliteDialect = dialect{
 	searchTerm: func(words []string) string { // "skoda"* AND "octavia"*
 		return `"` + strings.Join(words, `"* AND "`) + `"*`
 	},
+	utcDay: func(column string) string { return "substr(" + column + ", 1, 10)" }, // moments are text that begins with it
 }
 
 var postgresDialect = dialect{

@@ -61,8 +61,8 @@ type dialect struct {
 	beforeImport []string                    // statements at the begin of a transaction that takes minutes and fills tables
 	searchMatch  func(words []string) string // the condition that car_post p has the words of a parameter
 	searchTerm   func(words []string) string
-	words        *strings.Replacer // of the expressions of tabledefs.go
-	utcDay       func(column string) string
+	words        *strings.Replacer          // of the expressions of tabledefs.go
+	utcDay       func(column string) string // the day of a moment, in UTC
 }
 
 // The limits of waiting (promises D6 and D8).
