@@ -109,19 +109,19 @@ func (s *Site) dashboard(q *request) error {
 // attention is what needs somebody, of the things that the operator may see.
 func (q *request) attention(a overview.Attention) []attentionView {
 	var out []attentionView
-	add := func(resource, label, query string, n int64, urgent bool, detail string) {
+	add := func(resource, label, query string, n int64, urgent bool) {
 		res := q.site.resource(resource)
 		if res == nil || n == 0 || q.allowed("view", res) != nil {
 			return
 		}
-		out = append(out, attentionView{Label: label, Path: Path + resource + "/" + query, N: n, Urgent: urgent, Detail: detail})
+		out = append(out, attentionView{Label: label, Path: Path + resource + "/" + query, N: n, Urgent: urgent})
 	}
-	add("posts", "car posts with open reports", "?f.reported=true", a.ReportedPosts, true, "")
-	add("posts", "new car posts that nobody has looked at", "?f.approved=false&f.closed=false&f.status=active", a.UnseenPosts, false, "")
-	add("jobs", "jobs that failed", "?f.state=discarded&f.state=retryable", a.FailedJobs, true, "")
-	add("mails", "mails that did not leave", "?f.state=failed&f.state=queued", a.UnsentMails, true, "")
-	add("uploads", "uploads that failed", "?f.state=failed", a.FailedUploads, false, "")
-	add("uploads", "files that the storage has lost", "?f.state=lost", a.LostUploads, true, "")
+	add("posts", "car posts with open reports", "?f.reported=true", a.ReportedPosts, true)
+	add("posts", "new car posts that nobody has looked at", "?f.approved=false&f.closed=false&f.status=active", a.UnseenPosts, false)
+	add("jobs", "jobs that failed", "?f.state=discarded&f.state=retryable", a.FailedJobs, true)
+	add("mails", "mails that did not leave", "?f.state=failed&f.state=queued", a.UnsentMails, true)
+	add("uploads", "uploads that failed", "?f.state=failed", a.FailedUploads, false)
+	add("uploads", "files that the storage has lost", "?f.state=lost", a.LostUploads, true)
 	if a.OpenRemovals > 0 && q.user.Superuser {
 		one := attentionView{Label: "objects still to be removed from the storage", N: a.OpenRemovals}
 		if a.OldestRemoval != nil {

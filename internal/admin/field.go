@@ -47,9 +47,15 @@ type Field struct {
 	value             func(draft any) any // a pointer to the value
 }
 
+// as is a draft as the type that its resource works with: Blank, Load or Draft has
+// made it so.
+func as[D any](draft any) *D {
+	return draft.(*D) //nolint:errcheck // anything else is a mistake in a declaration, and the tests see it
+}
+
 // field declares a field of a draft of type *D.
 func field[D any](name, label string, value func(*D) any) Field {
-	f := Field{Name: name, Label: label, value: func(draft any) any { return value(draft.(*D)) }} //nolint:errcheck // a resource has one type of draft
+	f := Field{Name: name, Label: label, value: func(draft any) any { return value(as[D](draft)) }}
 	switch value(new(D)).(type) {
 	case *bool:
 		f.Widget = checkWidget
@@ -78,9 +84,8 @@ func (f Field) relation(resource string) Field {
 	f.Widget, f.Target = relationWidget, resource
 	return f
 }
-func (f Field) choose(list []Choice) Field    { return f.chosen(selectWidget, list) }
-func (f Field) oneOf(values ...string) Field  { return f.chosen(selectWidget, choices(values...)) }
-func (f Field) severalOf(list []Choice) Field { return f.chosen(manyWidget, list) }
+func (f Field) choose(list []Choice) Field   { return f.chosen(selectWidget, list) }
+func (f Field) oneOf(values ...string) Field { return f.chosen(selectWidget, choices(values...)) }
 func (f Field) chosen(w Widget, l []Choice) Field {
 	f.Widget, f.Choices = w, l
 	return f
@@ -287,7 +292,7 @@ type Inline struct {
 
 // inline declares the rows of a draft of type *D.
 func inline[D, E any](name, label string, rows func(*D) *[]E, changed func(*D), fields ...Field) Inline {
-	of := func(draft any) *[]E { return rows(draft.(*D)) } //nolint:errcheck // a resource has one type of draft
+	of := func(draft any) *[]E { return rows(as[D](draft)) }
 	pointers := func(list []E) []any {
 		out := make([]any, 0, len(list))
 		for i := range list {
@@ -304,7 +309,7 @@ func inline[D, E any](name, label string, rows func(*D) *[]E, changed func(*D), 
 		},
 		changed: func(draft any) {
 			if changed != nil {
-				changed(draft.(*D)) //nolint:errcheck // a resource has one type of draft
+				changed(as[D](draft))
 			}
 		},
 	}

@@ -217,11 +217,11 @@ func (q *request) complete(fv *fieldView) error {
 		if fv.Value() == "" {
 			return nil
 		}
-		ref, err := q.label(fv.Target, fv.Value())
-		if fault.As(err) != nil { // what was typed in is no number: it stands as it is
+		if _, err := strconv.ParseInt(fv.Value(), 10, 64); err != nil { // what was typed in stands as it is
 			fv.Text = fv.Value()
-			return nil
+			return nil //nolint:nilerr // it is told where the form is read
 		}
+		ref, err := q.label(fv.Target, fv.Value())
 		if err != nil {
 			return err
 		}
@@ -424,7 +424,7 @@ func (q *request) showForm(res *Resource, id int64, item Item, status int, bad f
 	if err != nil {
 		return err
 	}
-	v.Related = append(gone, kept...)
+	v.Related = slices.Concat(gone, kept)
 	for _, p := range res.Panels {
 		data, err := p.Load(q, id, item)
 		if err != nil {

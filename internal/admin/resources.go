@@ -79,7 +79,7 @@ func (s *Site) users() *Resource {
 			return Item{Draft: &person{Profile: p, user: u}, Version: u.Version, Title: u.Name, Owner: id}, err
 		},
 		Create: func(q *request, draft any, bad fault.Fields) (int64, error) {
-			d := draft.(*person) //nolint:errcheck // Blank has made it
+			d := as[person](draft)
 			if d.Staff || d.Superuser || len(d.Groups) > 0 {
 				if _, err := q.confirmed(&bad); err != nil {
 					return 0, err
@@ -105,18 +105,18 @@ func (s *Site) users() *Resource {
 			{
 				Name: "deactivate", Label: "Deactivate", Done: "deactivated", Permission: "change", Confirm: "They are signed out everywhere and cannot sign in.",
 				Run:     func(q *request, id int64, _ any) error { return s.Accounts.SetActive(q.ctx, q.by, id, false) },
-				Offered: func(i Item) bool { return i.Draft.(*person).Active },
-			}, //nolint:errcheck // Load has made it
+				Offered: func(i Item) bool { return as[person](i.Draft).Active },
+			},
 			{
 				Name: "activate", Label: "Activate", Done: "activated", Permission: "change",
 				Run:     func(q *request, id int64, _ any) error { return s.Accounts.SetActive(q.ctx, q.by, id, true) },
-				Offered: func(i Item) bool { return !i.Draft.(*person).Active },
-			}, //nolint:errcheck // Load has made it
+				Offered: func(i Item) bool { return !as[person](i.Draft).Active },
+			},
 			{
 				Name: "verify", Label: "Resend verification", Done: "sent a verification mail", Permission: "change",
 				Run:     func(q *request, id int64, _ any) error { return s.Accounts.SendVerification(q.ctx, q.by, id) },
-				Offered: func(i Item) bool { return !i.Draft.(*person).Verified },
-			}, //nolint:errcheck // Load has made it
+				Offered: func(i Item) bool { return !as[person](i.Draft).Verified },
+			},
 			{
 				Name: "reset", Label: "Send password link", Done: "sent a link to choose a new password", Permission: "change", Confirm: "They get a mail with a link.",
 				Run: func(q *request, id int64, _ any) error { return s.Accounts.SendReset(q.ctx, q.by, id) }, OneOnly: true,
@@ -127,7 +127,7 @@ func (s *Site) users() *Resource {
 					help("The owner is told by mail and is signed out everywhere. Better send them a link.")},
 				Draft: func() any { return &person{} },
 				Run: func(q *request, id int64, draft any) error {
-					return s.Accounts.SetPasswordOf(q.ctx, q.by, id, draft.(*person).Password, nil) //nolint:errcheck // Draft has made it
+					return s.Accounts.SetPasswordOf(q.ctx, q.by, id, as[person](draft).Password, nil)
 				},
 			},
 		},
@@ -241,7 +241,7 @@ func (s *Site) sessions() *Resource {
 		Actions: []Action{{
 			Name: "end", Label: "End session", Done: "ended", Permission: "delete", Confirm: "Whoever uses it is signed out with the next request.",
 			Run:     func(q *request, id int64, _ any) error { return s.Accounts.RevokeSession(q.ctx, q.by, id) },
-			Offered: func(i Item) bool { return i.Draft.(*rowDraft).row.Values["live"] == true }, //nolint:errcheck // loadRow has made it
+			Offered: func(i Item) bool { return as[rowDraft](i.Draft).row.Values["live"] == true },
 		}},
 	}
 }
@@ -269,7 +269,7 @@ func (s *Site) groups() *Resource {
 			if err := confirmed(q, &bad); err != nil {
 				return 0, err
 			}
-			g, err := s.Accounts.CreateGroup(q.ctx, q.by, *draft.(*details), bad) //nolint:errcheck // Blank has made it
+			g, err := s.Accounts.CreateGroup(q.ctx, q.by, *as[details](draft), bad)
 			return g.ID, err
 		},
 		Save: func(q *request, id int64, match account.Match, change func(any) fault.Fields) error {

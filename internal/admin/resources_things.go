@@ -39,13 +39,23 @@ func stateMark(s string) template.HTML {
 	return template.HTML(`<span class="state ` + class + `">` + template.HTMLEscapeString(humane(s)) + `</span>`) //nolint:gosec // escaped
 }
 
-// showCar shows what a post is called, with the photo that its list begins with.
+// showCar shows what a post is called and how it stands with operators, with the
+// photo that its list begins with.
 func showCar(_ *request, row table.Row) template.HTML {
-	name := template.HTMLEscapeString(cellText(row.Values["car"]))
-	if id, ok := row.Values["cover"].(int64); ok {
-		name = `<img class="cover" src="` + Path + `files/` + strconv.FormatInt(id, 10) + `/small" alt="" loading="lazy" width="64" height="48">` + name
+	html := template.HTMLEscapeString(cellText(row.Values["car"]))
+	if year, ok := row.Values["year"].(int64); ok {
+		html += " " + strconv.FormatInt(year, 10)
 	}
-	return template.HTML(name) //nolint:gosec // escaped, and a number
+	if id, ok := row.Values["cover"].(int64); ok {
+		html = `<img class="cover" src="` + Path + `files/` + strconv.FormatInt(id, 10) + `/small" alt="" loading="lazy" width="64" height="48">` + html
+	}
+	if row.Values["closed"] == true {
+		html += ` <span class="state bad">closed</span>`
+	}
+	if n, ok := row.Values["reports"].(int64); ok && n > 0 {
+		html += ` <span class="state open">reported ` + strconv.FormatInt(n, 10) + `×</span>`
+	}
+	return template.HTML(html) //nolint:gosec // escaped, and numbers
 }
 
 // showPrice shows a price as a driver reads it.
@@ -69,7 +79,8 @@ func owned[D any](owner func(*D) any) Field {
 // car is the draft of a car post.
 type car struct {
 	listing.Record
-	Owner int64 `json:"-"`
+	Owner  int64 `json:"-"`
+	photos []media.Upload
 }
 
 func (s *Site) posts() *Resource {
@@ -81,14 +92,11 @@ func (s *Site) posts() *Resource {
 		Name: "posts", Label: "car post", Plural: "Car posts", Object: "car_post", Title: "car",
 		Search: "make, model, version, place, description",
 		Columns: []Column{
-			{Name: "car", Label: "Car", Needs: []string{"cover"}, Show: showCar},
-			{Name: "year", Label: "Year"},
+			{Name: "car", Label: "Car", Needs: []string{"year", "cover", "closed", "reports"}, Show: showCar},
 			{Name: "owner", Label: "Driver"},
 			{Name: "price", Label: "Price", Needs: []string{"currency", "price_period"}, Show: showPrice},
 			{Name: "location", Label: "Place"},
 			{Name: "status", Label: "Status", Edit: &status},
-			{Name: "closed", Label: "Closed"},
-			{Name: "reports", Label: "Reports"},
 			{Name: "created_at", Label: "Posted"},
 		},
 		Filters: []Filter{
@@ -134,11 +142,13 @@ func (s *Site) posts() *Resource {
 		},
 		Load: func(q *request, id int64) (Item, error) {
 			p, err := s.Listings.Post(q.ctx, q.by, id)
-			return Item{Draft: &car{Record: p.Record(), Owner: p.OwnerID}, Version: p.Revision, Title: strings.TrimSpace(p.Make + " " + p.Model), Owner: p.OwnerID}, err
+			return Item{Draft: &car{Record: p.Record(), Owner: p.OwnerID, photos: p.Photos}, Version: p.Revision, Title: strings.TrimSpace(p.Make + " " + p.Model), Owner: p.OwnerID}, err
 		},
 		Create: func(q *request, draft any, bad fault.Fields) (int64, error) {
-			d := draft.(*car) //nolint:errcheck // Blank has made it
-			q.ownerExists(d.Owner, &bad)
+			d := as[car](draft)
+			if err := q.ownerExists(d.Owner, &bad); err != nil {
+				return 0, err
+			}
 			p, _, err := s.Listings.Create(q.ctx, q.of(d.Owner), d.Details, bad)
 			return p.ID, err
 		},
@@ -167,7 +177,7 @@ func (s *Site) posts() *Resource {
 				Fields: []Field{field("reason", "Reason", func(d *closing) any { return &d.Reason }).as(areaWidget).required().help("The driver gets it by mail. The post is hidden from others until it is approved.")},
 				Draft:  func() any { return &closing{} },
 				Run: func(q *request, id int64, draft any) error {
-					_, err := s.Listings.Close(q.ctx, q.by, id, nil, draft.(*closing).Reason, nil) //nolint:errcheck // Draft has made it
+					_, err := s.Listings.Close(q.ctx, q.by, id, nil, as[closing](draft).Reason, nil)
 					return err
 				},
 			},
@@ -177,16 +187,12 @@ func (s *Site) posts() *Resource {
 					_, err := s.Listings.Approve(q.ctx, q.by, id, nil)
 					return err
 				},
-				Offered: func(i Item) bool { return i.Draft.(*car).ApprovedAt == nil },
-			}, //nolint:errcheck // Load has made it
+				Offered: func(i Item) bool { return as[car](i.Draft).ApprovedAt == nil },
+			},
 		},
 		Panels: []Panel{
-			{Title: "Photos", Template: "panel-photos", Load: func(q *request, id int64, _ Item) (any, error) {
-				p, err := s.Listings.Post(q.ctx, q.by, id)
-				if p.Photos == nil {
-					p.Photos = []media.Upload{}
-				}
-				return p.Photos, err
+			{Title: "Photos", Template: "panel-photos", Load: func(_ *request, _ int64, i Item) (any, error) {
+				return append([]media.Upload{}, as[car](i.Draft).photos...), nil
 			}},
 			{Title: "Reports", Template: "panel-reports", Load: s.reportsOf},
 		},
@@ -196,13 +202,16 @@ func (s *Site) posts() *Resource {
 type closing struct{ Reason string }
 
 // ownerExists notes when nobody has the number that was chosen.
-func (q *request) ownerExists(id int64, bad *fault.Fields) {
+func (q *request) ownerExists(id int64, bad *fault.Fields) error {
 	if bad.Has("owner") {
-		return
+		return nil
 	}
-	if _, _, err := q.site.Accounts.Profile(q.ctx, q.by, id); err != nil {
+	_, _, err := q.site.Accounts.Profile(q.ctx, q.by, id)
+	if f := fault.As(err); f != nil && f.Kind == fault.NotFound {
 		bad.Add("owner", "does_not_exist", "There is no such user.")
+		return nil
 	}
+	return err
 }
 
 // reportsOf are what readers say against a post.
@@ -236,12 +245,12 @@ func (s *Site) reports() *Resource {
 		Actions: []Action{
 			{
 				Name: "resolve", Label: "Resolve", Done: "resolved", Permission: "change", Run: func(q *request, id int64, _ any) error { return s.Listings.ResolveReport(q.ctx, q.by, id) },
-				Offered: func(i Item) bool { return i.Draft.(*rowDraft).row.Values["resolved_at"] == nil },
-			}, //nolint:errcheck // loadRow has made it
+				Offered: func(i Item) bool { return as[rowDraft](i.Draft).row.Values["resolved_at"] == nil },
+			},
 			{
 				Name: "reopen", Label: "Reopen", Done: "reopened", Permission: "change", Run: func(q *request, id int64, _ any) error { return s.Listings.ReopenReport(q.ctx, q.by, id) },
-				Offered: func(i Item) bool { return i.Draft.(*rowDraft).row.Values["resolved_at"] != nil },
-			}, //nolint:errcheck // loadRow has made it
+				Offered: func(i Item) bool { return as[rowDraft](i.Draft).row.Values["resolved_at"] != nil },
+			},
 		},
 	}
 }
@@ -301,7 +310,7 @@ func (s *Site) uploads() *Resource {
 		Blank: func(*request) (any, error) { return &file{}, nil },
 		Load: func(q *request, id int64) (Item, error) {
 			u, _, err := find(q, id)
-			return Item{Draft: &file{Upload: u, Post: u.Post, Document: u.Target.Document, FileName: u.FileName}, Version: u.UpdatedAt.UnixMicro(), Title: u.FileName, Owner: u.OwnerID}, err
+			return Item{Draft: &file{Upload: u, Post: u.Post, Document: u.Document, FileName: u.FileName}, Version: u.UpdatedAt.UnixMicro(), Title: u.FileName, Owner: u.OwnerID}, err
 		},
 		Create: s.createUpload,
 		Save: func(q *request, id int64, match account.Match, change func(any) fault.Fields) error {
@@ -327,12 +336,12 @@ func (s *Site) uploads() *Resource {
 		Actions: []Action{{
 			Name: "redo", Label: "Prepare again", Done: "to be prepared again", Permission: "change", Run: func(q *request, id int64, _ any) error { return s.Media.Redo(q.ctx, q.by, id) },
 			Offered: func(i Item) bool {
-				u := i.Draft.(*file)
-				return u.Target.Document == 0 && u.State != media.Ready && u.State != media.Started
-			}, //nolint:errcheck // Load has made it
+				u := as[file](i.Draft)
+				return u.Upload.Document == 0 && u.State != media.Ready && u.State != media.Started
+			},
 		}},
 		Panels: []Panel{{Title: "Picture", Template: "panel-picture", Load: func(_ *request, _ int64, i Item) (any, error) {
-			return i.Draft.(*file).Upload, nil //nolint:errcheck // Load has made it
+			return as[file](i.Draft).Upload, nil
 		}}},
 	}
 }
@@ -340,7 +349,7 @@ func (s *Site) uploads() *Resource {
 // createUpload takes a file for a post or for a document, by the inspection that
 // everybody's files pass.
 func (s *Site) createUpload(q *request, draft any, bad fault.Fields) (int64, error) {
-	d := draft.(*file) //nolint:errcheck // Blank has made it
+	d := as[file](draft)
 	if d.Bytes == "" && !bad.Has(fileField) {
 		bad.Add(fileField, "required", "Choose a file.")
 	}
@@ -453,8 +462,10 @@ func (s *Site) entries() *Resource {
 			return Item{Draft: &work{Details: e.Details, Owner: e.OwnerID, Earnings: e.Earnings}, Version: e.Revision, Title: strings.TrimSpace(e.Date.String() + " " + e.Platform), Owner: e.OwnerID}, err
 		},
 		Create: func(q *request, draft any, bad fault.Fields) (int64, error) {
-			d := draft.(*work) //nolint:errcheck // Blank has made it
-			q.ownerExists(d.Owner, &bad)
+			d := as[work](draft)
+			if err := q.ownerExists(d.Owner, &bad); err != nil {
+				return 0, err
+			}
 			if bad.Has("owner") { // whose settings a new entry begins with
 				return 0, bad.Err()
 			}
@@ -476,6 +487,7 @@ func (s *Site) entries() *Resource {
 type paper struct {
 	document.Details
 	Owner int64 `json:"-"`
+	file  *media.Upload
 }
 
 func (s *Site) documents() *Resource {
@@ -515,11 +527,13 @@ func (s *Site) documents() *Resource {
 			if title == "" {
 				title = humane(d.Type)
 			}
-			return Item{Draft: &paper{Details: d.Details, Owner: d.OwnerID}, Version: d.Revision, Title: title, Owner: d.OwnerID}, err
+			return Item{Draft: &paper{Details: d.Details, Owner: d.OwnerID, file: d.File}, Version: d.Revision, Title: title, Owner: d.OwnerID}, err
 		},
 		Create: func(q *request, draft any, bad fault.Fields) (int64, error) {
-			d := draft.(*paper) //nolint:errcheck // Blank has made it
-			q.ownerExists(d.Owner, &bad)
+			d := as[paper](draft)
+			if err := q.ownerExists(d.Owner, &bad); err != nil {
+				return 0, err
+			}
 			if bad.Has("owner") {
 				return 0, bad.Err()
 			}
@@ -548,11 +562,8 @@ func (s *Site) documents() *Resource {
 			return s.Documents.Delete(q.ctx, q.of(d.OwnerID), id, nil)
 		},
 		Opened: func(q *request, id int64) error { return s.Documents.Opened(q.ctx, q.by, id, "document") },
-		Panels: []Panel{{Title: "File", Template: "panel-file", Load: func(q *request, id int64, _ Item) (any, error) {
-			d, err := s.Documents.Find(q.ctx, q.by, id)
-			return dictOf("File", d.File), err
+		Panels: []Panel{{Title: "File", Template: "panel-file", Load: func(_ *request, _ int64, i Item) (any, error) {
+			return map[string]any{"File": as[paper](i.Draft).file}, nil
 		}}},
 	}
 }
-
-func dictOf(name string, v any) map[string]any { return map[string]any{name: v} }

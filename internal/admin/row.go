@@ -15,7 +15,7 @@ type rowDraft struct {
 // shown declares a column of a row that is only looked at.
 func shown(column, label string) Field {
 	return Field{Name: column, Label: label, Widget: textWidget, ReadOnly: true, value: func(draft any) any {
-		s := cellText(draft.(*rowDraft).row.Values[column]) //nolint:errcheck // of resources that are loaded as rows
+		s := cellText(as[rowDraft](draft).row.Values[column])
 		return &s
 	}}
 }

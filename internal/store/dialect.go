@@ -3,7 +3,7 @@ package store
 import "strings"
 
 var sqliteDialect = dialect{
-	name:   "sqlite",
+	name: "sqlite",
 	words: strings.NewReplacer(
 		"{now}", "strftime('%Y-%m-%d %H:%M:%f', 'now')", "{today}", "date('now')", "{in30days}", "date('now', '+30 days')",
 		"{joberror}", "json_extract(CAST(j.errors AS text), '$[#-1].error')", "{jobargs}", "CAST(j.args AS text)"),

@@ -83,6 +83,7 @@ type Options struct {
 	Prefix    string                                // of the keys of stored objects; empty, or ending in a slash
 	SyncOff   bool                                  // tests only: SQLite does not wait for the disk
 	ReadConns int                                   // SQLite readers; 0 is 4
+	Tracer    pgx.QueryTracer                       // is told of every statement on PostgreSQL; may be nil
 }
 
 // FileName is the name of the embedded database in its data folder.
@@ -201,6 +202,7 @@ func newPool(ctx context.Context, o Options, conns, def int32) (*pgxpool.Pool, e
 	c.MaxConnIdleTime = 5 * time.Minute
 	c.HealthCheckPeriod = 10 * time.Second
 	c.ConnConfig.ConnectTimeout = acquireTimeout
+	c.ConnConfig.Tracer = o.Tracer
 	c.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	p := c.ConnConfig.RuntimeParams
 	p["timezone"] = "UTC"
