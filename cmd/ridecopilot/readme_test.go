@@ -36,11 +36,18 @@ func TestReadme(t *testing.T) {
 		}
 		seeded := command(t, env, "", strings.Fields(string(m[1]))...)
 		seeded.ended(t, 0)
+		const demoPassword = "5f1c0d8be0a94e7723b1c6da"
+		admin := regexp.MustCompile(`bin/ridecopilot createsuperuser --email (\S+) --name "([^"]+)" --password-stdin`).FindSubmatch(script)
+		said := regexp.MustCompile(`echo "(Sign in to the admin site as .*)\$password"`).FindSubmatch(script)
+		if admin == nil || said == nil {
+			t.Fatal("scripts/run makes no operator")
+		}
+		command(t, env, demoPassword+"\n", "createsuperuser", "--email", string(admin[1]), "--name", string(admin[2]), "--password-stdin").ended(t, 0)
 		s := serve(t, env, "--metrics-addr", "127.0.0.1:0")
 		if _, ok := s.out.find(`metrics  .*\n`, s.done); !ok {
 			t.Fatal("no address of metrics")
 		}
-		got := plain(seeded.out + strings.ReplaceAll(s.out.String(), dir, "./data"))
+		got := plain(seeded.out + string(said[1]) + demoPassword + "\n" + strings.ReplaceAll(s.out.String(), dir, "./data"))
 		if !strings.Contains(plain(readReadme(t)), "```text\n"+got+"```\n") {
 			t.Errorf("the README does not show what make run prints:\n%s", got)
 		}
@@ -211,7 +218,7 @@ func differs(at string, shown, given any) string {
 // Every page that the README and docs/ lead to is there.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
-	pages := []string{"README.md", "CHANGELOG.md", "docs/architecture.md", "docs/glossary.md", "docs/moving-from-django.md", "docs/operations.md"}
+	pages := []string{"README.md", "CHANGELOG.md", "docs/admin.md", "docs/architecture.md", "docs/glossary.md", "docs/moving-from-django.md", "docs/operations.md"}
 	decisions, err := os.ReadDir("../../docs/adr")
 	if err != nil {
 		t.Fatal(err)

@@ -525,8 +525,8 @@ func (l *listQuery) options(f Filter, col table.Column, facets []table.Facet, co
 
 // label finds what a thing is called.
 func (q *request) label(resource, id string) (*table.Ref, error) {
-	n, notNumber := strconv.ParseInt(id, 10, 64)
-	if notNumber != nil {
+	n, err := parseID(id)
+	if err != nil {
 		return nil, fault.InvalidField(resource, "invalid", "Choose one of the list.")
 	}
 	ref := &table.Ref{ID: n, Label: "#" + id}
