@@ -229,6 +229,11 @@ func (s *Site) page(h handler) http.Handler {
 		}
 		if err := h(q); err != nil {
 			q.fail(err)
+			return
+		}
+		if r.Method == http.MethodPost { // promise P3; what has changed is in the history
+			s.Log.InfoContext(q.ctx, "admin act", "event", "admin_act", "user", q.user.ID, "route", r.Pattern, "object", r.PathValue("id"),
+				"source", q.by.Address, "request_id", r.Header.Get("X-Request-Id"))
 		}
 	})
 }

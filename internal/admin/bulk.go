@@ -46,6 +46,9 @@ func (s *Site) postList(q *request) error {
 		q.redirect(q.backToList(res), "Choose what is to be done.")
 		return nil
 	}
+	if name == exportAction {
+		return q.toExport(res)
+	}
 	ids, total, err := q.ticked(res)
 	if err != nil {
 		return err
@@ -58,6 +61,26 @@ func (s *Site) postList(q *request) error {
 		return fault.New(fault.Conflict, fmt.Sprintf("At most %d are changed at once, and these are more. Narrow the list first; an export has no limit.", bulkLimit))
 	}
 	return q.act(res, actions[i], ids)
+}
+
+// toExport leads to the export of what is ticked, or of all that match.
+func (q *request) toExport(res *Resource) error {
+	target := Path + res.Name + "/export.csv?"
+	if q.form.get("all") != "" {
+		values, err := url.ParseQuery(q.form.get("narrow"))
+		if err != nil {
+			return errForm
+		}
+		q.redirect(target+values.Encode(), "")
+		return nil
+	}
+	ids := q.form.all("id")
+	if len(ids) == 0 {
+		q.redirect(q.backToList(res), "Nothing was ticked.")
+		return nil
+	}
+	q.redirect(target+url.Values{"id": ids[:min(len(ids), pageSize)]}.Encode(), "")
+	return nil
 }
 
 // backToList is the address of the list as the operator sees it.

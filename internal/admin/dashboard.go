@@ -65,7 +65,7 @@ const healthTime = 2 * time.Second
 
 // dashboard shows how things go, and what needs an operator.
 func (s *Site) dashboard(q *request) error {
-	v := dashboardView{view: q.view("Dashboard"), Days: 30, At: s.Now(), Uptime: s.Now().Sub(s.started).Round(time.Minute).String()}
+	v := dashboardView{view: q.view("Dashboard"), Days: 30, At: s.Now(), Uptime: upFor(s.Now().Sub(s.started))}
 	for _, n := range []int{7, 30, 90} {
 		if q.r.URL.Query().Get("days") == fmt.Sprint(n) {
 			v.Days = n
@@ -104,6 +104,18 @@ func (s *Site) dashboard(q *request) error {
 	v.Health = s.health(q.ctx)
 	q.render(http.StatusOK, "dashboard.html", v)
 	return nil
+}
+
+// upFor is how long, in words.
+func upFor(d time.Duration) string {
+	switch days := int(d.Hours()) / 24; {
+	case d < time.Hour:
+		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+	case days < 2:
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d days", days)
+	}
 }
 
 // attention is what needs somebody, of the things that the operator may see.
@@ -207,7 +219,10 @@ func (c *chartView) draw(bars []bar) {
 		high, low = max(high, b.value), min(low, b.value)
 		c.Table = append(c.Table, chartRow{b.day.UTC().Format("2 Jan 2006"), b.text})
 	}
-	span := max(high-low, 1)
+	if high == low { // nothing at all: the axis is at the foot
+		high++
+	}
+	span := high - low
 	y := func(v int64) float64 { return float64(high-v) / float64(span) * chartHeight }
 	step := float64(chartWidth) / float64(len(bars))
 	var b strings.Builder

@@ -72,6 +72,9 @@ func (l *listQuery) query(q *request) (table.Query, error) {
 			}
 		}
 	}
+	if ids := l.values["id"]; len(ids) > 0 { // those that were ticked
+		tq.Where = append(tq.Where, table.Cond{Column: idColumn(l.res), Op: table.Is, Values: ids})
+	}
 	if from, to, err := l.period(); err != nil {
 		return tq, err
 	} else if from != 0 {
@@ -433,24 +436,35 @@ func orderText(orders []table.Order) string {
 // fillFilters makes the filters, with counts where counting is cheap or was asked
 // for.
 func (q *request) fillFilters(v *listView, l *listQuery, tq table.Query) error {
-	counted := l.values.Get("counts") != "" || (v.Count.Exact && v.Count.N <= facetLimit)
-	var facets map[string][]table.Facet
-	if counted {
-		var columns []string
-		for _, f := range l.res.Filters {
-			if k := l.kinds[f.Column].Kind; k == table.Choice || k == table.Bool {
-				columns = append(columns, f.Column)
-			}
-		}
-		var err error
-		if facets, err = q.site.Tables.Facets(q.ctx, tq, columns); err != nil {
+	asked := l.values.Get("counts") != ""
+	few := v.Count.Exact && v.Count.N <= facetLimit
+	fewInAll := few
+	if few && len(tq.Where) > 0 {
+		all, err := q.site.Tables.Count(q.ctx, table.Query{Table: tq.Table}, facetLimit)
+		if err != nil {
 			return err
 		}
-	} else if len(l.res.Filters) > 0 {
-		v.Counts = l.with("counts", "1")
+		fewInAll = all.Exact
+	}
+	var columns []string
+	for _, f := range l.res.Filters {
+		k := l.kinds[f.Column].Kind
+		if k != table.Choice && k != table.Bool {
+			continue
+		}
+		// Of a filter that is set, the rows of its other values count, which may be many.
+		if set := len(l.chosen(f.Column)) > 0; asked || fewInAll || (few && !set) {
+			columns = append(columns, f.Column)
+		} else {
+			v.Counts = l.with("counts", "1")
+		}
+	}
+	facets, err := q.site.Tables.Facets(q.ctx, tq, columns)
+	if err != nil {
+		return err
 	}
 	for _, f := range l.res.Filters {
-		fv, err := q.filter(l, f, facets[f.Column], counted)
+		fv, err := q.filter(l, f, facets[f.Column], slices.Contains(columns, f.Column))
 		if err != nil {
 			return err
 		}
@@ -491,6 +505,9 @@ func (q *request) filter(l *listQuery, f Filter, facets []table.Facet, counted b
 	return fv, nil
 }
 
+// maxOptions is how many values a filter offers: some columns hold what people type.
+const maxOptions = 40
+
 func (l *listQuery) options(f Filter, col table.Column, facets []table.Facet, counted bool) []filterOption {
 	key := "f." + f.Column
 	n := map[string]int64{}
@@ -500,18 +517,18 @@ func (l *listQuery) options(f Filter, col table.Column, facets []table.Facet, co
 	}
 	for _, facet := range facets {
 		n[facet.Value] = facet.N
-		if f.Choices == nil && col.Kind == table.Choice {
-			known = append(known, Choice{facet.Value, humane(facet.Value)})
+		if col.Kind == table.Choice && !slices.ContainsFunc(known, func(k Choice) bool { return k.Value == facet.Value }) {
+			known = append(slices.Clip(known), Choice{facet.Value, humane(facet.Value)})
 		}
 	}
 	chosen := l.chosen(f.Column)
 	for _, c := range chosen { // it may be one that no row has
-		if !slices.ContainsFunc(known, func(k Choice) bool { return k.Value == c }) {
-			known = append(known, Choice{c, humane(c)})
+		if !slices.ContainsFunc(known[:min(len(known), maxOptions)], func(k Choice) bool { return k.Value == c }) {
+			known = append([]Choice{{c, humane(c)}}, known...)
 		}
 	}
 	out := []filterOption{{Label: "All", Path: l.with(key, ""), On: len(chosen) == 0}}
-	for _, c := range known {
+	for _, c := range known[:min(len(known), maxOptions)] {
 		value, label := c.Value, c.Label
 		if value == "" {
 			value, label = emptyValue, "None"
@@ -525,13 +542,13 @@ func (l *listQuery) options(f Filter, col table.Column, facets []table.Facet, co
 
 // label finds what a thing is called.
 func (q *request) label(resource, id string) (*table.Ref, error) {
-	n, err := parseID(id)
-	if err != nil {
+	n, _ := strconv.ParseInt(id, 10, 64) // what is no number is 0, and no thing has that
+	if n <= 0 {
 		return nil, fault.InvalidField(resource, "invalid", "Choose one of the list.")
 	}
 	ref := &table.Ref{ID: n, Label: "#" + id}
 	res := q.site.resource(resource)
-	if res == nil || q.allowed("view", res) != nil {
+	if res == nil || !q.can("view", res) {
 		return ref, nil
 	}
 	rows, err := q.site.Tables.Rows(q.ctx, table.Query{
@@ -632,11 +649,15 @@ func (q *request) bulkActions(res *Resource) []Action {
 			out = append(out, a)
 		}
 	}
+	out = append(out, Action{Name: exportAction, Label: "Export CSV", Permission: "view"})
 	if q.can("delete", res) {
 		out = append(out, deleteAction(res))
 	}
 	return out
 }
+
+// exportAction is the act that changes nothing: it leads to the export.
+const exportAction = "export"
 
 func (q *request) mayAct(res *Resource, a Action) bool {
 	return q.allowed(a.Permission, res) == nil

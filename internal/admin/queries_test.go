@@ -59,9 +59,7 @@ func TestQueries(t *testing.T) {
 	for _, r := range resources {
 		pages = append(pages, r.name+"/")
 	}
-	for _, r := range []string{"users/2/", "posts/1/", "entries/1/", "documents/1/", "settings/2/"} {
-		pages = append(pages, r)
-	}
+	pages = append(pages, "users/2/", "posts/1/", "entries/1/", "documents/1/", "settings/2/")
 	count := func() map[string]int64 {
 		took := map[string]int64{}
 		for _, p := range pages {

@@ -228,7 +228,7 @@ func (s *Site) sessions() *Resource {
 		Filters: []Filter{
 			{Column: "owner", Label: "User"},
 			{Column: "live", Label: "Live"},
-			{Column: "kind", Label: "Door"},
+			{Column: "kind", Label: "Door", Choices: choices("api", "legacy", "admin")},
 			{Column: "created_at", Label: "Signed in"},
 			{Column: "last_used_at", Label: "Last used"},
 		},
@@ -296,7 +296,7 @@ func (s *Site) mails() *Resource {
 			{Name: "created_at", Label: "Asked for"},
 			{Name: "settled_at", Label: "Settled"},
 		},
-		Filters: []Filter{{Column: "state", Label: "State"}, {Column: "kind", Label: "Message"}, {Column: "owner", Label: "User"}, {Column: "created_at", Label: "Asked for"}},
+		Filters: []Filter{{Column: "state", Label: "State", Choices: choices("queued", "sent", "failed", "dropped")}, {Column: "kind", Label: "Message"}, {Column: "owner", Label: "User"}, {Column: "created_at", Label: "Asked for"}},
 		Dates:   "created_at",
 		Fieldsets: []Fieldset{{Fields: []Field{
 			shown("kind", "Message"), shown("address", "To"), shown("owner", "User"), shown("state", "State"), shown("problem", "Problem"), shown("language", "Language"),
@@ -324,9 +324,9 @@ func (s *Site) historyLog() *Resource {
 			{Name: "address", Label: "From"},
 		},
 		Filters: []Filter{
-			{Column: "action", Label: "Did"},
+			{Column: "action", Label: "Did", Choices: choices("create", "update", "delete", "open")},
 			{Column: "object_type", Label: "What"},
-			{Column: "source", Label: "Through"},
+			{Column: "source", Label: "Through", Choices: choices("api", "admin", "legacy", "command", "job")},
 			{Column: "actor", Label: "Who"},
 			{Column: "owner", Label: "Whose"},
 			{Column: "object_id", Label: "Number"},

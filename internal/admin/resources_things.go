@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"html/template"
 	"slices"
 	"strconv"
@@ -104,8 +105,8 @@ func (s *Site) posts() *Resource {
 			{Column: "closed", Label: "Closed by operators"},
 			{Column: "approved", Label: "Approved"},
 			{Column: "status", Label: "Status", Choices: choices(listing.Statuses...)},
-			{Column: "offer", Label: "Offer"},
-			{Column: "currency", Label: "Currency"},
+			{Column: "offer", Label: "Offer", Choices: choices(listing.Offers...)},
+			{Column: "currency", Label: "Currency", Choices: []Choice{{"EUR", "EUR"}, {"RON", "RON"}}},
 			{Column: "owner", Label: "Driver"},
 			{Column: "price", Label: "Price"},
 			{Column: "year", Label: "Year"},
@@ -207,16 +208,16 @@ func (q *request) ownerExists(id int64, bad *fault.Fields) error {
 		return nil
 	}
 	_, _, err := q.site.Accounts.Profile(q.ctx, q.by, id)
-	if f := fault.As(err); f != nil && f.Kind == fault.NotFound {
-		bad.Add("owner", "does_not_exist", "There is no such user.")
-		return nil
+	if !errors.Is(err, fault.NotFound) {
+		return err
 	}
-	return err
+	bad.Add("owner", "does_not_exist", "There is no such user.")
+	return nil
 }
 
 // reportsOf are what readers say against a post.
 func (s *Site) reportsOf(q *request, id int64, _ Item) (any, error) {
-	if q.allowed("view", s.resource("reports")) != nil {
+	if !q.can("view", s.resource("reports")) {
 		return nil, nil //nolint:nilnil // it is not for this operator
 	}
 	rows, err := s.Tables.Rows(q.ctx, table.Query{
@@ -283,8 +284,8 @@ func (s *Site) uploads() *Resource {
 			{Name: "created_at", Label: "Begun"},
 		},
 		Filters: []Filter{
-			{Column: "state", Label: "State"},
-			{Column: "kind", Label: "Kind"},
+			{Column: "state", Label: "State", Choices: choices("started", "processing", "ready", "failed", "lost")},
+			{Column: "kind", Label: "Kind", Choices: choices("photo", "file")},
 			{Column: "content_type", Label: "Type"},
 			{Column: "owner", Label: "Driver"},
 			{Column: "post", Label: "Car post"},
@@ -429,8 +430,8 @@ func (s *Site) entries() *Resource {
 		},
 		Filters: []Filter{
 			{Column: "owner", Label: "Driver"},
-			{Column: "platform", Label: "Platform"},
-			{Column: "currency", Label: "Currency"},
+			{Column: "platform", Label: "Platform", Choices: []Choice{{"Uber", "Uber"}, {"Bolt", "Bolt"}}},
+			{Column: "currency", Label: "Currency", Choices: []Choice{{"EUR", "EUR"}, {"RON", "RON"}}},
 			{Column: "date", Label: "Day"},
 			{Column: "earnings", Label: "Earnings"},
 			{Column: "app_income", Label: "Income"},
@@ -504,7 +505,7 @@ func (s *Site) documents() *Resource {
 		},
 		Filters: []Filter{
 			{Column: "status", Label: "Status", Choices: choices(document.Statuses...)},
-			{Column: "type", Label: "Type"},
+			{Column: "type", Label: "Type", Choices: choices(document.Types...)},
 			{Column: "file", Label: "With a file"},
 			{Column: "owner", Label: "Driver"},
 			{Column: "expires_on", Label: "Expires"},

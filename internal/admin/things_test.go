@@ -346,6 +346,13 @@ func TestLists(t *testing.T) {
 		if n := w.count(`SELECT count(*) FROM car_post WHERE moderated_at IS NOT NULL AND owner_id = $1`, ana.ID); n != 10 {
 			t.Errorf("%d are closed", n)
 		}
+		csvOf := func(a *answer) int { return strings.Count(a.follow().want(http.StatusOK).body, "\n") - 1 }
+		if n := csvOf(o.post("posts/", form{"action": {"export"}, "id": {itoa(first), itoa(first + 1)}})); n != 2 {
+			t.Errorf("%d ticked posts are exported", n)
+		}
+		if n := csvOf(o.post("posts/", form{"action": {"export"}, "all": {"1"}, "narrow": {"f.owner=" + itoa(ana.ID)}})); n != 10 {
+			t.Errorf("%d of Ana's posts are exported", n)
+		}
 		users := form{"action": {"deactivate"}, "id": {itoa(dan.ID), itoa(ana.ID), "1"}, "confirmed": {"1"}} // the first is oneself
 		o.get("users/")
 		o.post("users/", users).follow().has("2 deactivated.", "1 could not be")

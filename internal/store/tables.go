@@ -226,7 +226,7 @@ func (q *tableQuery) compare(c tableColumn, e string, op table.Op, value string,
 	case table.Number, table.Link:
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
-			return "", table.Bad(c.name, "A valid integer is required.")
+			return "", table.Bad(c.name, map[bool]string{true: "Choose one of the list, or type its number.", false: "A valid integer is required."}[c.kind == table.Link])
 		}
 		return q.bind(e+sign, n), nil
 	case table.Money:
@@ -436,37 +436,54 @@ func (t *Tables) Count(ctx context.Context, tq table.Query, limit int64) (table.
 	return c, err
 }
 
-// Facets counts the values of some columns among the rows that the other
-// conditions leave, in one statement.
+// Facets counts the values of some columns, in one statement. A column that the
+// conditions name is counted among the rows that the others leave, so that its
+// other values are seen; the rest share one pass over the rows.
 func (t *Tables) Facets(ctx context.Context, tq table.Query, columns []string) (map[string][]table.Facet, error) {
-	var parts []string
-	var args []any
+	named := func(name string) bool {
+		return slices.ContainsFunc(tq.Where, func(c table.Cond) bool { return c.Column == name })
+	}
+	shared, err := t.prepare(tq, nil, "")
+	if err != nil {
+		return nil, err
+	}
+	var exprs, parts []string
+	args := shared.args
 	for i, name := range columns {
+		place := strconv.Itoa(i)
+		if !named(name) {
+			e, err := t.facet(shared, name)
+			if err != nil {
+				return nil, err
+			}
+			exprs = append(exprs, e+` AS c`+place)
+			parts = append(parts, `SELECT `+place+` AS place, COALESCE(CAST(c`+place+` AS text), '') AS value, count(*) AS n FROM m GROUP BY 2`)
+			continue
+		}
 		q, err := t.prepare(tq, args, name)
 		if err != nil {
 			return nil, err
 		}
-		c, err := q.d.column(name)
+		e, err := t.facet(q, name)
 		if err != nil {
 			return nil, err
 		}
-		e := q.expr(c)
-		if c.ask != "" {
-			e = t.s.dialect.words.Replace(c.ask)
-		}
-		q.joined = q.joined || c.joined
-		if c.kind == table.Bool {
-			e = `CASE WHEN ` + e + ` THEN 'true' ELSE 'false' END`
-		}
-		parts = append(parts, `SELECT `+strconv.Itoa(i)+` AS place, COALESCE(CAST(`+e+` AS text), '') AS value, count(*) AS n`+q.sources()+q.clause()+` GROUP BY 2`)
+		parts = append(parts, `SELECT `+place+` AS place, COALESCE(CAST(`+e+` AS text), '') AS value, count(*) AS n`+q.sources()+q.clause()+` GROUP BY 2`)
 		args = q.args
 	}
 	found := map[string][]table.Facet{}
 	if len(parts) == 0 {
 		return found, nil
 	}
-	err := t.s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
-		rows, err := db.QueryContext(ctx, strings.Join(parts, ` UNION ALL `)+` ORDER BY 1, 3 DESC, 2`, args...)
+	with := ""
+	if len(exprs) > 0 {
+		with = `WITH m AS MATERIALIZED (SELECT ` + strings.Join(exprs, ", ") + shared.sources() + shared.clause() + `) `
+	} else if len(shared.args) > 0 {
+		// PostgreSQL wants every parameter used, also those of the pass that is not made.
+		with = `WITH m AS MATERIALIZED (SELECT 1` + shared.sources() + shared.clause() + ` LIMIT 0) `
+	}
+	err = t.s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		rows, err := db.QueryContext(ctx, with+strings.Join(parts, ` UNION ALL `)+` ORDER BY 1, 3 DESC, 2`, args...)
 		if err != nil {
 			return err
 		}
@@ -482,6 +499,23 @@ func (t *Tables) Facets(ctx context.Context, tq table.Query, columns []string) (
 		return rows.Err()
 	})
 	return found, err
+}
+
+// facet is the SQL of what a column is counted by.
+func (t *Tables) facet(q *tableQuery, name string) (string, error) {
+	c, err := q.d.column(name)
+	if err != nil {
+		return "", err
+	}
+	e := q.expr(c)
+	if c.ask != "" {
+		e = t.s.dialect.words.Replace(c.ask)
+	}
+	q.joined = q.joined || c.joined
+	if c.kind == table.Bool {
+		e = `CASE WHEN ` + e + ` THEN 'true' ELSE 'false' END`
+	}
+	return e, nil
 }
 
 // Span is the first and the last time in a column; nil in an empty table.

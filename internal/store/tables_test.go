@@ -108,6 +108,15 @@ func everyWay(t *testing.T, tables *store.Tables, name string, c table.Column) {
 		if err != nil {
 			t.Fatalf("facets: %v", err)
 		}
+		// The same beside a condition on itself, and on another column.
+		also := table.Query{Table: name, Where: []table.Cond{{Column: c.Name, Op: table.Is, Values: []string{"true"}}}}
+		if name != "settings" {
+			also.Where = append(also.Where, table.Cond{Column: "id", Op: table.From, Values: []string{"0"}})
+		}
+		beside, err := tables.Facets(t.Context(), also, []string{c.Name})
+		if err != nil || len(beside[c.Name]) != len(facets[c.Name]) {
+			t.Errorf("beside a condition: %v, want %v (%v)", beside, facets, err)
+		}
 		for _, f := range facets[c.Name] {
 			n, err := tables.Count(t.Context(), table.Query{Table: name, Where: []table.Cond{{Column: c.Name, Op: table.Is, Values: []string{f.Value}}}}, 0)
 			if err != nil || n.N != f.N {
