@@ -73,11 +73,11 @@ func TestLooks(t *testing.T) {
 		t.Run(one.name, func(t *testing.T) {
 			w := *w
 			w.T = t
-			p := w.tab()
-			if one.name != "login" {
-				p = w.enter(bossMail)
-			}
 			for _, width := range []int64{1280, 390} {
+				p := w.tab() // each has a minute
+				if one.name != "login" {
+					p = w.enter(bossMail)
+				}
 				p.Do(t, browsertest.Look(width, "light"))
 				p.open(one.path)
 				if one.then != nil {
@@ -103,8 +103,8 @@ func TestLooks(t *testing.T) {
 				if n := p.count("h1"); n != 1 {
 					t.Errorf("%d headings of the first rank", n)
 				}
+				p.fine()
 			}
-			p.fine()
 		})
 	}
 }
