@@ -1,6 +1,6 @@
 # Everything that is done with this repository, by people and by CI alike.
 # It needs Go, git, make and bash; scripts/ finds or installs what else a target
-# takes (PostgreSQL and Chromium for the tests) or says how to.
+# takes (PostgreSQL, Chromium and axe-core for the tests) or says how to.
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -41,16 +41,16 @@ fmt: ## format the code
 # A test that needs PostgreSQL, an S3 server or a browser fails here where it
 # would skip itself in a bare `go test ./...`.
 unit: ## all tests, on SQLite and PostgreSQL, local disk and S3
-	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && \
-	REQUIRE_POSTGRES=1 REQUIRE_S3=1 scripts/with-s3 scripts/with-postgres go test ./...
+	@CHROMIUM="$$(scripts/need-chromium)" && AXE="$$(scripts/need-axe)" && export CHROMIUM AXE && \
+	REQUIRE_POSTGRES=1 REQUIRE_S3=1 REQUIRE_AXE=1 scripts/with-s3 scripts/with-postgres go test ./...
 
 # The race detector makes the embedded SQLite, which is C turned into Go, some
 # 24 times slower. So all packages run on PostgreSQL, and of SQLite the tests
 # that are about concurrency.
 race: ## the tests under the race detector
 	@scripts/need-cc
-	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && \
-	REQUIRE_POSTGRES=1 REQUIRE_S3=1 TEST_ENGINES=postgres scripts/with-s3 scripts/with-postgres go test -race ./...
+	@CHROMIUM="$$(scripts/need-chromium)" && AXE="$$(scripts/need-axe)" && export CHROMIUM AXE && \
+	REQUIRE_POSTGRES=1 REQUIRE_S3=1 REQUIRE_AXE=1 TEST_ENGINES=postgres scripts/with-s3 scripts/with-postgres go test -race ./...
 	@TEST_ENGINES=sqlite go test -race -run Race ./internal/store/...
 
 vuln: ## govulncheck, with VULN=1: its database is on the network

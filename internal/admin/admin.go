@@ -221,6 +221,10 @@ func (s *Site) page(h handler) http.Handler {
 			q.fail(err)
 			return
 		}
+		if err := readable(r.URL.Query()); err != nil {
+			q.fail(err)
+			return
+		}
 		if r.Method == http.MethodPost {
 			if err := q.readForm(); err != nil {
 				q.fail(err)

@@ -69,7 +69,7 @@ const (
 	maxParts  = 40
 )
 
-var errForm = fault.New(fault.Invalid, "The form could not be read.")
+var errForm = fault.New(fault.Invalid, "The form or the address could not be read.")
 
 // readForm reads the fields of a form of ours (promises B2, B5, I1, I2).
 func (q *request) readForm() error {
@@ -110,21 +110,27 @@ func parseForm(w http.ResponseWriter, r *http.Request) (formValues, error) {
 	default:
 		return nil, fault.New(fault.Unsupported, "A form is read here, and nothing else.")
 	}
+	return formValues(values), readable(values)
+}
+
+// readable refuses texts that no page of ours sends and no database takes: those
+// that are no UTF-8, or hold a zero (promise I1).
+func readable(values url.Values) error {
 	for name, list := range values {
-		if strings.HasPrefix(name, fileField) {
+		if name == fileField {
 			continue
 		}
 		for _, v := range append(list, name) {
 			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-				return nil, errForm
+				return errForm
 			}
 		}
 	}
-	return formValues(values), nil
+	return nil
 }
 
-// fileField begins the names of fields that hold files: the bytes are the value,
-// and the name of the file is that of the field with ".name".
+// fileField is the field that holds a file: the bytes are its value, and the name
+// of the file is in the field with ".name".
 const fileField = "file"
 
 func parseMultipart(w http.ResponseWriter, r *http.Request) (url.Values, error) {
@@ -150,7 +156,7 @@ func parseMultipart(w http.ResponseWriter, r *http.Request) (url.Values, error) 
 			return nil, tooLarge(err)
 		}
 		name := p.FormName()
-		if strings.HasPrefix(name, fileField) {
+		if name == fileField {
 			if p.FileName() == "" {
 				continue
 			}

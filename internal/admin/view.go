@@ -112,6 +112,10 @@ func (v view) Menu() []section {
 // Can tells whether the operator may do something with a kind of thing.
 func (v view) Can(action string, r *Resource) bool { return v.q.can(action, r) }
 
+// Sees tells whether the operator may see a kind of thing: links to what they may
+// not see lead nowhere.
+func (v view) Sees(name string) bool { return v.q.allowed("view", v.q.site.resource(name)) == nil }
+
 // When shows a time on the operator's own clock.
 func (v view) When(t any) template.HTML { return v.q.when(t) }
 

@@ -25,22 +25,68 @@ import (
 // share it.
 func Start(t *testing.T) context.Context {
 	t.Helper()
-	path := os.Getenv("CHROMIUM")
-	if path == "" {
+	ctx, stop, err := start(path(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return ctx
+}
+
+// Shared is a browser for all tests of a process: starting one takes longer than
+// many a test.
+type Shared struct {
+	once sync.Once
+	ctx  context.Context //nolint:containedctx // chromedp's way to name a browser
+	stop func()
+	err  error
+}
+
+// Apart gives a test a part of the browser that shares no cookie with others.
+func (s *Shared) Apart(t *testing.T) context.Context {
+	t.Helper()
+	name := path(t)
+	s.once.Do(func() { s.ctx, s.stop, s.err = start(name) })
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	ctx, cancel := chromedp.NewContext(s.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// Stop ends the browser, if it was started.
+func (s *Shared) Stop() {
+	if s.stop != nil {
+		s.stop()
+	}
+}
+
+func path(t *testing.T) string {
+	t.Helper()
+	name := os.Getenv("CHROMIUM")
+	if name == "" {
 		if os.Getenv("REQUIRE_CHROMIUM") != "" || os.Getenv("CI") != "" {
 			t.Fatal("CHROMIUM does not name a browser (scripts/need-chromium finds one)")
 		}
 		t.Skip("needs a browser: set CHROMIUM to the path of one (scripts/need-chromium finds one)")
 	}
+	return name
+}
+
+func start(path string) (context.Context, func(), error) {
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
+	outer, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, end := chromedp.NewContext(outer)
+	stop := func() { end(); cancel() }
 	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start %s: %v", path, err)
+		stop()
+		return nil, nil, fmt.Errorf("start %s: %w", path, err)
 	}
-	return ctx
+	return ctx, stop, nil
 }
 
 // Tab is a page that remembers what it complained about and whom it asked.

@@ -1,0 +1,126 @@
+package admin_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/browsertest"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
+)
+
+// axe is the source of axe-core (scripts/need-axe fetches it).
+func axe(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("AXE")
+	if path == "" {
+		if os.Getenv("REQUIRE_AXE") != "" || os.Getenv("CI") != "" {
+			t.Fatal("AXE does not name axe-core (scripts/need-axe fetches it)")
+		}
+		t.Skip("needs axe-core: set AXE to the path of it (scripts/need-axe fetches it)")
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(source)
+}
+
+// broken lists what axe-core finds that keeps people out: of impact serious or
+// critical, by all of its rules by day, by those of contrast by night.
+const broken = `(async (night) => {
+	const r = await axe.run(document, night ? {runOnly: ["color-contrast"], resultTypes: ["violations"]} : {resultTypes: ["violations"]});
+	return r.violations.filter(v => v.impact === "serious" || v.impact === "critical")
+		.flatMap(v => v.nodes.slice(0, 3).map(n => v.id + " (" + v.impact + "): " + n.html.slice(0, 160) + " – " + n.any.concat(n.all, n.none).map(c => c.message).join(" "))).join("\n");
+})`
+
+// Every sort of page, on a phone and on a desk, by day and by night: nothing that
+// keeps people out, nothing wider than the window, and a picture of each for people
+// (SCREENSHOTS=folder). The pages are the same on either engine; one is enough.
+func TestLooks(t *testing.T) {
+	source := axe(t)
+	storetest.SkipUnless(t, "sqlite")
+	w := newWorld(t, storetest.New(t), true)
+	_, err := w.listings.Revise(t.Context(), w.as(w.driver), w.post, nil, func(d *listing.Details) fault.Fields { d.Color = "red"; return nil })
+	w.must(err)
+
+	w.enter(bossMail) // whom the tabs below are of
+	send := func(selector string) func(p *page) { return func(p *page) { p.press(selector) } }
+	for _, one := range []struct {
+		name, path string
+		then       func(p *page)
+	}{
+		{"dashboard", "", nil},
+		{"list", "posts/", nil},
+		{"filtered", fmt.Sprintf("posts/?f.owner=%d&f.status=active&q=dacia&d=2026", w.driver.ID), nil},
+		{"form", fmt.Sprintf("posts/%d/", w.post), nil},
+		{"user", fmt.Sprintf("users/%d/", w.driver.ID), nil},
+		{"document", fmt.Sprintf("documents/%d/", w.paper), nil},
+		{"entry-errors", "entries/add/", send(`.save button[value="list"]`)},
+		{"delete", fmt.Sprintf("users/%d/delete/", w.driver.ID), nil},
+		{"close", fmt.Sprintf("posts/%d/do/close/", w.post), send(`main form button`)},
+		{"history", fmt.Sprintf("posts/%d/history/", w.post), nil},
+		{"group", "groups/1/", nil},
+		{"me", "me/", nil},
+		{"message", "posts/", send(`button[name="go"]`)},
+		{"fail", "nothing/", nil},
+		{"login", "login/", nil},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			w := *w
+			w.T = t
+			for _, width := range []int64{1280, 390} {
+				p := w.tab() // each has a minute
+				if one.name != "login" {
+					p = w.enter(bossMail)
+				}
+				p.Do(t, browsertest.Look(width, "light"))
+				p.open(one.path)
+				if one.then != nil {
+					one.then(p)
+				}
+				eval[bool](p, source+"; true")
+				for _, scheme := range []string{"light", "dark"} {
+					p.Do(t, browsertest.Look(width, scheme))
+					if got := eval[int](p, `document.documentElement.scrollWidth`); got > int(width) {
+						t.Errorf("the page is %d px wide in %d", got, width)
+					}
+					if got := wait[string](p, fmt.Sprintf("%s(%t)", broken, scheme == "dark")); got != "" {
+						t.Errorf("%d px, %s:\n%s", width, scheme, got)
+					}
+					p.Keep(t, fmt.Sprintf("admin-%s-%d-%s", one.name, width, scheme))
+				}
+				if one.name == "login" { // so that it is known to find what there is
+					eval[bool](p, `document.querySelector("main").append(document.createElement("button")), true`)
+					if got := wait[string](p, broken+"(false)"); !strings.Contains(got, "button-name (critical)") {
+						t.Errorf("a button without a name: %q", got)
+					}
+				}
+				if n := p.count("h1"); n != 1 {
+					t.Errorf("%d headings of the first rank", n)
+				}
+				p.fine()
+			}
+		})
+	}
+}
+
+// The theme that an operator has chosen counts, whatever the system prefers.
+func TestTheme(t *testing.T) {
+	each(t, func(w *world) {
+		p := w.enter(bossMail)
+		ground := `getComputedStyle(document.body).backgroundColor`
+		light := eval[string](p, ground)
+		_, err := w.accounts.ReviseSettings(w.Context(), w.as(w.boss), nil, func(s *account.Settings) fault.Fields { s.Theme = "dark"; return nil }, nil)
+		w.must(err)
+		p.open("")
+		if dark := eval[string](p, ground); dark == light || strings.TrimSpace(dark) == "" {
+			w.Errorf("the ground is %s in either theme", dark)
+		}
+		p.fine()
+	})
+}
