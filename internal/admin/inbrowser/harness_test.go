@@ -1,4 +1,6 @@
-package admin_test
+// Package inbrowser_test drives the admin site in a real browser, as operators do: what
+// the tests of admin itself hold against the answers, these see on the pages.
+package inbrowser_test
 
 import (
 	"context"
