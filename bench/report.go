@@ -28,6 +28,7 @@ type result struct {
 	DBMem     int64     `json:"database_memory"`
 	Ratio     float64   `json:"ratio,omitempty"`     // of the rate to the reference's
 	RatioP50  float64   `json:"ratio_p50,omitempty"` // of the median time to the reference's
+	Cost      float64   `json:"cost,omitempty"`      // of the time on a core, server and database together, to the reference's
 }
 
 // start is how a server came up.
@@ -72,6 +73,9 @@ func (r *report) compare() {
 			continue
 		}
 		one.Ratio, one.RatioP50 = one.Rate/c.Rate, one.P50/c.P50
+		if all := c.ServerCPU + c.DBCPU; all > 0 {
+			one.Cost = (one.ServerCPU + one.DBCPU) / all
+		}
 	}
 }
 
@@ -81,7 +85,7 @@ func (r *report) table(w io.Writer) {
 		fmt.Fprintf(w, "%s was ready after %.0f ms and kept %s idle\n", s.Server, s.Ready, mebibytes(s.Idle))
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "scenario\tconns\tserver\treq/s\tratio\tp50\tp99\terrors\tCPU/req\tdb CPU\tmemory\tdb\t")
+	fmt.Fprintln(t, "scenario\tconns\tserver\treq/s\tratio\tp50\tp99\terrors\tCPU/req\tdb CPU\tcost\tmemory\tdb\t")
 	before := ""
 	for _, one := range r.Results {
 		name := one.Scenario
@@ -89,12 +93,8 @@ func (r *report) table(w io.Writer) {
 			name = ""
 		}
 		before = one.Scenario
-		ratio := ""
-		if one.Ratio > 0 {
-			ratio = fmt.Sprintf("%.2f x", one.Ratio)
-		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t\n", name, one.Conns, one.Server, one.Rate, ratio,
-			millis(one.P50), millis(one.P99), one.Errors, micros(one.ServerCPU), micros(one.DBCPU), mebibytes(one.ServerMem), mebibytes(one.DBMem))
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t\n", name, one.Conns, one.Server, one.Rate, times(one.Ratio),
+			millis(one.P50), millis(one.P99), one.Errors, micros(one.ServerCPU), micros(one.DBCPU), times(one.Cost), mebibytes(one.ServerMem), mebibytes(one.DBMem))
 	}
 	_ = t.Flush() // to a person: nobody is left to tell
 	for _, one := range r.Results {
@@ -102,6 +102,13 @@ func (r *report) table(w io.Writer) {
 			fmt.Fprintf(w, "%s at %d connections, %s: %s\n", one.Scenario, one.Conns, one.Server, strings.TrimSpace(one.Error))
 		}
 	}
+}
+
+func times(ratio float64) string {
+	if ratio <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f x", ratio)
 }
 
 func millis(ms float64) string {

@@ -27,14 +27,14 @@ func TestReport(t *testing.T) {
 		Starts: []start{{productName, 123.4, 40 << 20}},
 		Results: []result{
 			{Scenario: "page-1", Conns: 1, Server: productName, Rate: 90, P50: 2, P99: 12.4, ServerCPU: 500, ServerMem: 50 << 20},
-			{Scenario: "page-1", Conns: 1, Server: referenceName, Rate: 100, P50: 1, P99: 3},
+			{Scenario: "page-1", Conns: 1, Server: referenceName, Rate: 100, P50: 1, P99: 3, ServerCPU: 300, DBCPU: 100},
 			{Scenario: "page-1", Conns: 16, Server: productName, Rate: 300, Errors: 1, Error: "status 503"},
 			{Scenario: "page-1", Conns: 16, Server: referenceName},
 		},
 	}
 	r.compare()
-	if one := r.Results[0]; one.Ratio != 0.9 || one.RatioP50 != 2 {
-		t.Errorf("ratios %v and %v, want 0.9 and 2", one.Ratio, one.RatioP50)
+	if one := r.Results[0]; one.Ratio != 0.9 || one.RatioP50 != 2 || one.Cost != 1.25 {
+		t.Errorf("ratios %v, %v and %v, want 0.9, 2 and 1.25", one.Ratio, one.RatioP50, one.Cost)
 	}
 	if one := r.Results[2]; one.Ratio != 0 {
 		t.Errorf("a ratio to nothing: %v", one.Ratio)
@@ -42,11 +42,11 @@ func TestReport(t *testing.T) {
 	var b strings.Builder
 	r.table(&b)
 	want := `product was ready after 123 ms and kept 40 MiB idle
-  scenario  conns     server  req/s   ratio      p50      p99  errors  CPU/req  db CPU  memory  db
-    page-1      1    product     90  0.90 x  2.00 ms    12 ms       0   500 us       -  50 MiB   -
-                1  reference    100          1.00 ms  3.00 ms       0        -       -       -   -
-               16    product    300          0.00 ms  0.00 ms       1        -       -       -   -
-               16  reference      0          0.00 ms  0.00 ms       0        -       -       -   -
+  scenario  conns     server  req/s   ratio      p50      p99  errors  CPU/req  db CPU    cost  memory  db
+    page-1      1    product     90  0.90 x  2.00 ms    12 ms       0   500 us       -  1.25 x  50 MiB   -
+                1  reference    100          1.00 ms  3.00 ms       0   300 us  100 us               -   -
+               16    product    300          0.00 ms  0.00 ms       1        -       -               -   -
+               16  reference      0          0.00 ms  0.00 ms       0        -       -               -   -
 page-1 at 16 connections, product: status 503
 `
 	if b.String() != want {

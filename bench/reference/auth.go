@@ -233,8 +233,11 @@ func (s *server) signIn(r *http.Request) (*loginOut, error) {
 		return nil, notFound(err, http.StatusUnauthorized)
 	}
 	good, _, err := s.hasher.Verify(ctx, p.hash, in.Password)
-	if err != nil || !good || !p.active {
-		return nil, errors.Join(err, refusal(http.StatusUnauthorized))
+	switch {
+	case err != nil: // the lane is full
+		return nil, refusal(http.StatusServiceUnavailable)
+	case !good || !p.active:
+		return nil, refusal(http.StatusUnauthorized)
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	secret := make([]byte, 32)
