@@ -21,7 +21,7 @@ func programs(t *testing.T) (product, reference string) {
 	dir := t.TempDir()
 	product, reference = filepath.Join(dir, "ridecopilot"), filepath.Join(dir, "bench-reference")
 	for _, b := range [][3]string{{"..", product, "./cmd/ridecopilot"}, {".", reference, "./reference"}} {
-		c := exec.CommandContext(t.Context(), "go", "build", "-o", b[1], b[2])
+		c := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", b[1], b[2]) // links sooner
 		c.Dir = b[0]
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", b[2], err, out)
@@ -67,6 +67,7 @@ func TestRun(t *testing.T) {
 	product, reference := programs(t)
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel() // nothing is measured here
 			o := options{size: "tiny", data: t.TempDir(), product: product, conns: "2", seconds: 0.05, rounds: 1}
 			servers := 1
 			if engine == "postgres" {
