@@ -10,10 +10,10 @@ BIN := bin/ridecopilot
 # The linters, pinned in tools/go.mod and built at first use.
 TOOLS = tools="$$(scripts/tools)"
 
-.PHONY: help run build test lint fmt unit race vuln bench fuzz schema verify clean
+.PHONY: help run build test lint fmt unit race vuln bench benchmarks fuzz schema verify clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start the server, with demo data if ./data is new
 	@exec scripts/run
@@ -31,9 +31,11 @@ lint: ## check formatting, linters and module files
 	@$(TOOLS) && bad="$$("$$tools/gofumpt" -l .)" && \
 	if [ -n "$$bad" ]; then printf 'not formatted (make fmt does it):\n%s\n' "$$bad"; exit 1; fi && \
 	go vet ./... && \
-	"$$tools/golangci-lint" run ./...
+	"$$tools/golangci-lint" run ./... && \
+	cd bench && go vet ./... && "$$tools/golangci-lint" run ./...
 	@go mod tidy -diff
 	@cd tools && go mod tidy -diff
+	@cd bench && go mod tidy -diff
 
 fmt: ## format the code
 	@$(TOOLS) && "$$tools/gofumpt" -l -w .
@@ -42,15 +44,15 @@ fmt: ## format the code
 # would skip itself in a bare `go test ./...`.
 unit: ## all tests, on SQLite and PostgreSQL, local disk and S3
 	@CHROMIUM="$$(scripts/need-chromium)" && AXE="$$(scripts/need-axe)" && export CHROMIUM AXE && \
-	REQUIRE_POSTGRES=1 REQUIRE_S3=1 REQUIRE_AXE=1 scripts/with-s3 scripts/with-postgres go test ./...
+	REQUIRE_POSTGRES=1 REQUIRE_S3=1 REQUIRE_AXE=1 scripts/with-s3 scripts/with-postgres bash -c 'go test ./... && cd bench && go test ./...'
 
 # The race detector makes the embedded SQLite, which is C turned into Go, some
 # 24 times slower. So all packages run on PostgreSQL, and of SQLite the tests
-# that are about concurrency.
+# that are about concurrency. The tests in a browser are about pages: they are left out.
 race: ## the tests under the race detector
 	@scripts/need-cc
-	@CHROMIUM="$$(scripts/need-chromium)" && AXE="$$(scripts/need-axe)" && export CHROMIUM AXE && \
-	REQUIRE_POSTGRES=1 REQUIRE_S3=1 REQUIRE_AXE=1 TEST_ENGINES=postgres scripts/with-s3 scripts/with-postgres go test -race ./...
+	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && REQUIRE_POSTGRES=1 REQUIRE_S3=1 TEST_ENGINES=postgres \
+	scripts/with-s3 scripts/with-postgres go test -race $$(go list ./... | grep -v '/inbrowser$$')
 	@TEST_ENGINES=sqlite go test -race -run Race ./internal/store/...
 
 vuln: ## govulncheck, with VULN=1: its database is on the network
@@ -60,7 +62,13 @@ vuln: ## govulncheck, with VULN=1: its database is on the network
 		echo "SKIPPED: govulncheck reads a database on the network; VULN=1 runs it, as the hosted CI does"; \
 	fi
 
-bench: ## Go benchmarks, on SQLite and PostgreSQL
+# It measures for minutes, and needs the machine for itself; scripts/bench lists
+# what can be set, such as SIZE=large ENGINE=sqlite SCENARIOS=page-1 OUT=bench.json.
+bench: ## load on the server and on its ceiling, in turns (SIZE=small)
+	@SECONDS_EACH="$(SECONDS)" SIZE="$(SIZE)" ENGINE="$(ENGINE)" SCENARIOS="$(SCENARIOS)" CONNS="$(CONNS)" ROUNDS="$(ROUNDS)" \
+	OUT="$(OUT)" PROFILES="$(PROFILES)" REFERENCE="$(REFERENCE)" FSYNC="$(FSYNC)" BENCH_DATA="$(BENCH_DATA)" scripts/bench
+
+benchmarks: ## Go benchmarks, on SQLite and PostgreSQL
 	@scripts/with-s3 scripts/with-postgres go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## a short round of every fuzz test (FUZZTIME=10s)

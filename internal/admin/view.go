@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -235,6 +236,9 @@ type failView struct {
 // fail answers with a page about an error. Only faults explain themselves;
 // anything else is logged here, once, and stays opaque.
 func (q *request) fail(err error) {
+	if errors.Is(err, context.Canceled) { // the browser has gone: nobody reads this, and nothing is wrong
+		return
+	}
 	v := failView{view: q.view("This did not work"), Code: http.StatusInternalServerError, Text: "Something went wrong on our side. It has been written down."}
 	if f := fault.As(err); f != nil {
 		v.Code, v.Text, v.Fields = statusOf[f.Kind], f.Message, f.Fields

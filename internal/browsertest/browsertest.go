@@ -106,7 +106,7 @@ func NewTab(browser context.Context, t *testing.T) *Tab {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
 	p := &Tab{Ctx: ctx}
 	err := chromedp.Listen(ctx, func(ev any) {

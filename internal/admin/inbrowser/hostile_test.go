@@ -80,7 +80,7 @@ func TestMarkupIsInert_B7_I7(t *testing.T) {
 			"{photo}", fmt.Sprint(u.ID), "{file}", fmt.Sprint(f.ID), "{group}", fmt.Sprint(g.ID))
 		seen := map[string]bool{}
 		for part := range slices.Chunk(paths, 9) {
-			p := w.enter(bossMail) // a tab has a minute
+			p := w.enter(bossMail)
 			for _, path := range part {
 				p.open(numbers.Replace(path))
 				p.inert(seen)

@@ -41,7 +41,7 @@ func TestResources(t *testing.T) {
 		_, err = w.listings.Close(w.Context(), by, d.ID, nil, "Sold.", nil)
 		w.must(err)
 		for part := range slices.Chunk(kinds, 3) {
-			p := w.enter(bossMail) // a tab has a minute
+			p := w.enter(bossMail)
 			if p.count(".menu a") != len(kinds)+1 {
 				w.Errorf("the menu has %d links", p.count(".menu a"))
 			}

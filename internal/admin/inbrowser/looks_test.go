@@ -74,7 +74,7 @@ func TestLooks(t *testing.T) {
 			w := *w
 			w.T = t
 			for _, width := range []int64{1280, 390} {
-				p := w.tab() // each has a minute
+				p := w.tab()
 				if one.name != "login" {
 					p = w.enter(bossMail)
 				}
