@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
@@ -33,8 +34,9 @@ type eventView struct {
 	Who     template.HTML
 	Changes []changeView
 	// Restorable tells whether the thing can be put back to how it was right after
-	// this event.
-	Restorable bool
+	// this event, and Undoable to how it was right before: of the newest, and of one
+	// that nothing is known from before (what came with other data has no creation).
+	Restorable, Undoable bool
 }
 
 type changeView struct{ Field, Old, New string }
@@ -84,10 +86,13 @@ func (s *Site) history(q *request) error {
 	}
 	newest := before == 0
 	for i, e := range events {
-		v.Events = append(v.Events, eventView{
-			Event: e, Who: q.who(e), Changes: q.changes(e),
-			Restorable: v.Restore && (i > 0 || !newest) && (e.Action == "update" || e.Action == "create") && len(e.Changes) > 0,
-		})
+		one := eventView{Event: e, Who: q.who(e), Changes: q.changes(e)}
+		if v.Restore && len(e.Changes) > 0 && (e.Action == trail.Update || e.Action == trail.Create) {
+			first, last := newest && i == 0, i == len(events)-1 && v.Older == ""
+			one.Restorable = !first
+			one.Undoable = e.Action == trail.Update && (first || last)
+		}
+		v.Events = append(v.Events, one)
 	}
 	q.render(http.StatusOK, "history.html", v)
 	return nil
@@ -111,14 +116,17 @@ func (q *request) who(e trail.Event) template.HTML {
 func (q *request) changes(e trail.Event) []changeView {
 	var out []changeView
 	for name, c := range e.Changes {
-		out = append(out, changeView{humane(name), jsonText(c[0]), jsonText(c[1])})
+		one := changeView{humane(name), q.jsonText(c[0]), q.jsonText(c[1])}
+		if one.Old != one.New || one.Old != "" { // a new thing's empty fields say nothing
+			out = append(out, one)
+		}
 	}
 	slices.SortFunc(out, func(a, b changeView) int { return bytes.Compare([]byte(a.Field), []byte(b.Field)) })
 	return out
 }
 
 // jsonText is a value of the history as people read it.
-func jsonText(raw json.RawMessage) string {
+func (q *request) jsonText(raw json.RawMessage) string {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -129,6 +137,9 @@ func jsonText(raw json.RawMessage) string {
 	case nil:
 		return ""
 	case string:
+		if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
+			return t.In(q.zone()).Format("2 Jan 2006, 15:04")
+		}
 		return v
 	case bool:
 		if v {
@@ -148,7 +159,7 @@ func jsonText(raw json.RawMessage) string {
 // maxRewind is how many events a restoration goes back over.
 const maxRewind = 1000
 
-// restore puts a thing back to how it was right after an event: the service of
+// restore puts a thing back to how it was right after an event, or right before it: the service of
 // the domain judges the values as it does those of a form, and records the change.
 func (s *Site) restore(q *request) error {
 	res, id, err := q.one("change")
@@ -185,6 +196,13 @@ func (s *Site) restore(q *request) error {
 	then, err := trail.Rewind(now, events, to)
 	if err != nil {
 		return err
+	}
+	if q.form.get("undo") != "" {
+		for name, c := range event.Changes {
+			if string(c[0]) != trail.Hidden {
+				then[name] = c[0]
+			}
+		}
 	}
 	save := res.Restore
 	if save == nil {

@@ -58,6 +58,18 @@ func TestDaysWork(t *testing.T) {
 			t.Error("the driver is not told that it is shown again")
 		}
 
+		// What came with other data has no creation on record: its first change can be undone as well.
+		if _, err := w.store.Writer().ExecContext(t.Context(), `DELETE FROM history`); err != nil {
+			t.Fatal(err)
+		}
+		o.post(one+"do/close/", form{"confirmed": {"1"}, "reason": {"Again."}}).want(http.StatusSeeOther)
+		o.get(one+"history/").want(http.StatusOK).has("Undo this", "Again.")
+		event = w.count(`SELECT max(id) FROM history WHERE object_type = 'car_post'`)
+		o.post(one+"history/", form{"event": {itoa(int64(event))}, "undo": {"1"}}).follow().has("is as it was then", "Put back to before this")
+		if _, err := w.listings.Post(t.Context(), maria, p.ID); err != nil {
+			t.Errorf("others do not see the post again: %v", err)
+		}
+
 		month := last.UTC().Format("2006-01")
 		o.get("entries/?d="+month).want(http.StatusOK).has("1–1 of 1", "export.csv?d="+month)
 		rows, err := csv.NewReader(strings.NewReader(o.get("entries/export.csv?d=" + month).want(http.StatusOK).body)).ReadAll()
