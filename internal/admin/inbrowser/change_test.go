@@ -98,11 +98,11 @@ func TestAddChangeDelete(t *testing.T) {
 			if p.count(".events > li") < 2 {
 				w.Errorf("%s: the history has %d events", k.name, p.count(".events > li"))
 			}
-			if p.has(`button[name="event"]`) { // back to how it was added
-				n := p.count(`button[name="event"]`)
-				w.status(p.press(`.events > li:last-child button[name="event"]`), 200, "restoring "+k.name)
+			if p.has(`button[name="to"]`) { // back to how it was added
+				n := p.count(`button[name="to"]`)
+				w.status(p.press(`.events > li:last-child button[name="to"]`), 200, "restoring "+k.name)
 				p.says("is as it was then")
-				if p.count(`button[name="event"]`) != n+1 {
+				if p.count(`button[name="to"]`) != n+1 {
 					w.Errorf("%s: the restoration is not in the history", k.name)
 				}
 				p.to(w.base + address)
