@@ -44,7 +44,7 @@ fmt: ## format the code
 # would skip itself in a bare `go test ./...`.
 unit: ## all tests, on SQLite and PostgreSQL, local disk and S3
 	@CHROMIUM="$$(scripts/need-chromium)" && AXE="$$(scripts/need-axe)" && export CHROMIUM AXE && \
-	REQUIRE_POSTGRES=1 REQUIRE_S3=1 REQUIRE_AXE=1 scripts/with-s3 scripts/with-postgres bash -c 'go test ./... && cd bench && go test ./...'
+	REQUIRE_POSTGRES=1 REQUIRE_S3=1 REQUIRE_AXE=1 scripts/with-s3 scripts/with-postgres bash -c 'go test -timeout 20m ./... && cd bench && go test ./...'
 
 # The race detector makes the embedded SQLite, which is C turned into Go, some
 # 24 times slower. So all packages run on PostgreSQL, and of SQLite the tests
@@ -52,7 +52,7 @@ unit: ## all tests, on SQLite and PostgreSQL, local disk and S3
 race: ## the tests under the race detector
 	@scripts/need-cc
 	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && REQUIRE_POSTGRES=1 REQUIRE_S3=1 TEST_ENGINES=postgres \
-	scripts/with-s3 scripts/with-postgres go test -race $$(go list ./... | grep -v '/inbrowser$$')
+	scripts/with-s3 scripts/with-postgres go test -race -timeout 20m $$(go list ./... | grep -v '/inbrowser$$')
 	@TEST_ENGINES=sqlite go test -race -run Race ./internal/store/...
 
 vuln: ## govulncheck, with VULN=1: its database is on the network
