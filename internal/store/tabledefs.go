@@ -17,8 +17,8 @@ func ofOwner(column string) func(*Store, *query, string) {
 	}
 }
 
-// ofTexts looks for the person, or for a text of the row itself. The engines
-// fold no more than ASCII letters of the row's own texts.
+// ofTexts looks for the person, or for a text of the row itself. What is looked
+// for is folded by the engine, as the text is: SQLite folds ASCII letters alone.
 func ofTexts(owner string, columns ...string) func(*Store, *query, string) {
 	person := ofOwner(owner)
 	return func(s *Store, q *query, words string) {
@@ -26,7 +26,7 @@ func ofTexts(owner string, columns ...string) func(*Store, *query, string) {
 		person(s, inner, words)
 		either := inner.conds
 		for _, c := range columns {
-			either = append(either, inner.bind("lower("+c+`) LIKE ? ESCAPE '\'`, "%"+likeEscape.Replace(strings.ToLower(words))+"%"))
+			either = append(either, inner.bind("lower("+c+`) LIKE lower(?) ESCAPE '\'`, "%"+likeEscape.Replace(words)+"%"))
 		}
 		q.args = inner.args
 		q.conds = append(q.conds, "("+strings.Join(either, " OR ")+")")
@@ -244,7 +244,7 @@ var tableDefs = []tableDef{
 				{name: "permissions", kind: table.Number, expr: "(SELECT count(*) FROM staff_group_permission m WHERE m.group_id = g.id)", shown: true},
 			}),
 		search: func(_ *Store, q *query, words string) {
-			q.where(`lower(g.name) LIKE ? ESCAPE '\'`, "%"+likeEscape.Replace(strings.ToLower(words))+"%")
+			q.where(`lower(g.name) LIKE lower(?) ESCAPE '\'`, "%"+likeEscape.Replace(words)+"%")
 		},
 		related: []tableRelation{{table: "users", column: "group", count: "SELECT count(*) FROM staff_group_member WHERE group_id = ?", kept: true}},
 	},
