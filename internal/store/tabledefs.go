@@ -86,7 +86,7 @@ var tableDefs = []tableDef{
 				{name: "posts", kind: table.Number, expr: "(SELECT count(*) FROM car_post x WHERE x.owner_id = a.id)", shown: true},
 				{name: "entries", kind: table.Number, expr: "(SELECT count(*) FROM entry x WHERE x.owner_id = a.id)", shown: true},
 				{name: "documents", kind: table.Number, expr: "(SELECT count(*) FROM document x WHERE x.owner_id = a.id)", shown: true},
-				{name: "group", kind: table.Number, ask: "a.id IN (SELECT account_id FROM staff_group_member WHERE group_id = ?)"},
+				{name: "group", kind: table.Link, target: "groups", ask: "a.id IN (SELECT account_id FROM staff_group_member WHERE group_id = ?)"},
 			}),
 		search: func(_ *Store, q *query, words string) { likeWords(q, `a.search LIKE ? ESCAPE '\'`, words) },
 		related: []tableRelation{
@@ -271,7 +271,7 @@ var tableDefs = []tableDef{
 			},
 			plain(table.Time, "h.", "at"),
 			plain(table.Choice, "h.", "source", "action", "object_type"),
-			nullable(table.Text, "h.", "address", "changes")),
+			nullable(table.Text, "h.", "address")),
 		search: func(_ *Store, q *query, words string) {
 			inner := &query{args: q.args}
 			likeWords(inner, `search LIKE ? ESCAPE '\'`, words)
