@@ -207,6 +207,15 @@ func TestFiles_U6_U9(t *testing.T) {
 		if n := w.count(`SELECT count(*) FROM upload WHERE post_id = $1 AND owner_id = $2`, p.ID, dan.ID); n != 2 {
 			t.Errorf("%d photos", n)
 		}
+		// The bytes are taken as they are, whatever looks like the end of a line in them.
+		paper := w.document(dan, "CASCO")
+		pdf := []byte(strings.ReplaceAll(string(mediatest.PDF("CASCO")), "\n", "\r\n"))
+		o.get("uploads/add/")
+		o.upload("uploads/add/", "casco.pdf", pdf, form{"form": {"1"}, "document": {itoa(paper.ID)}}).want(http.StatusSeeOther)
+		casco := w.count(`SELECT max(id) FROM upload WHERE document_id = $1`, paper.ID)
+		if got := o.get("files/" + itoa(int64(casco)) + "/file").want(http.StatusOK).body; got != string(pdf) {
+			t.Errorf("the file is %q", got)
+		}
 		o.get(one)
 		o.post(one+"photos/", form{"first": {itoa(int64(w.count(`SELECT max(id) FROM upload WHERE post_id = $1`, p.ID)))}}).want(http.StatusSeeOther)
 		o.post(one+"photos/", form{"drop": {itoa(int64(upload))}}).want(http.StatusSeeOther)
