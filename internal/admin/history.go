@@ -126,8 +126,8 @@ func (q *request) audited(id int64) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(q.site.resources, func(r *Resource) bool { return r.Object == e.Object })
-	if i < 0 || q.allowed("view", q.site.resources[i]) != nil {
+	i := slices.IndexFunc(q.site.resources, func(r *Resource) bool { return r.Object == e.Object && q.can("view", r) })
+	if i < 0 {
 		return nil, nil //nolint:nilnil // there is nothing, or nothing for this operator
 	}
 	if e.Alters() {

@@ -237,7 +237,7 @@ func TestLostUpdate_D5(t *testing.T) {
 		mine := w.root.get(one).fields()
 		second.edit(one, form{"color": {"verde"}}).want(http.StatusSeeOther)
 		mine["color"], mine["location"] = []string{"roșu"}, []string{"Iași"}
-		a := w.root.post(one, mine).want(http.StatusConflict).has("Sanda Staff has changed this meanwhile", "verde", `value="roșu"`, `value="Iași"`)
+		w.root.post(one, mine).want(http.StatusConflict).has("Sanda Staff has changed this meanwhile", "verde", `value="roșu"`, `value="Iași"`)
 		if w.count(`SELECT count(*) FROM car_post WHERE color = 'verde' AND location = 'București'`) != 1 {
 			t.Fatal("their change is gone")
 		}
@@ -246,7 +246,7 @@ func TestLostUpdate_D5(t *testing.T) {
 		mine = w.root.get(one).fields()
 		second.edit(one, form{"color": {"mov"}}).want(http.StatusSeeOther)
 		mine["color"], mine["location"] = []string{"roșu"}, []string{"Iași"}
-		a = w.root.post(one, mine).want(http.StatusConflict).has("mov", "galben").hasNot("verde")
+		a := w.root.post(one, mine).want(http.StatusConflict).has("mov", "galben").hasNot("verde")
 		w.root.post(one, a.fields()).want(http.StatusSeeOther) // now it is meant
 		if w.count(`SELECT count(*) FROM car_post WHERE color = 'roșu' AND location = 'Iași'`) != 1 {
 			t.Error("the second save has not counted")
