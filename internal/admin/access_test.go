@@ -10,6 +10,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/admin"
+	"github.com/ridecopilot/ridecopilot/internal/media/mediatest"
 )
 
 // resources are all kinds of things, with what can be done to them.
@@ -20,7 +21,7 @@ var resources = []struct {
 	{"users", true, true, true},
 	{"settings", false, true, false},
 	{"sessions", false, false, false},
-	{"groups", true, true, true},
+	{"groups", false, false, false}, // by superusers alone
 	{"posts", true, true, true},
 	{"reports", false, false, false},
 	{"uploads", true, true, true},
@@ -285,14 +286,17 @@ func TestPermissions_Z6(t *testing.T) {
 				if a := o.get(one); a.code != want(action == "view") {
 					t.Errorf("%s alone: one of %s is %d", action, r.name, a.code)
 				}
-				if r.delete {
-					if a := o.get(one + "delete/"); a.code != want(action == "delete") {
-						t.Errorf("%s alone: deleting of %s is %d", action, r.name, a.code)
-					}
-				}
+				// Whoever acts on a thing must see it.
+				o.get(one + "delete/").want(http.StatusForbidden)
 				o.get("me/")
-				if a := o.post(one, form{"form": {"1"}, "version": {"1"}}); (a.code == http.StatusForbidden) == (action == "change") && r.change {
-					t.Errorf("%s alone: changing of %s is %d", action, r.name, a.code)
+				o.post(one, form{"form": {"1"}, "version": {"0"}}).want(http.StatusForbidden)
+				o.post(one+"history/", form{"event": {"1"}}).want(http.StatusForbidden)
+				both := w.staff(fmt.Sprintf("v%d%s@example.com", i, action), r.name+":view", r.name+":"+action)
+				if a := both.get(one + "delete/"); a.code != want(action == "delete") && r.delete {
+					t.Errorf("view and %s: deleting of %s is %d", action, r.name, a.code)
+				}
+				if a := both.post(one, form{"form": {"1"}, "version": {"1"}}); (a.code == http.StatusForbidden) == (action == "change") && r.change {
+					t.Errorf("view and %s: changing of %s is %d", action, r.name, a.code)
 				}
 				// The menu, and links, lead nowhere else.
 				menu := o.get("").want(http.StatusOK)
@@ -348,6 +352,64 @@ func TestEscalation_Z6(t *testing.T) {
 		o.post("groups/add/", form{"form": {"1"}, "name": {"New"}, "permissions": {"documents:view"}}).want(http.StatusForbidden)
 		session := w.count(`SELECT max(id) FROM session WHERE account_id = $1`, root)
 		o.post("sessions/"+itoa(int64(session))+"/do/end/", form{"confirmed": {"1"}}).want(http.StatusForbidden)
+	})
+}
+
+// What somebody may not see they do not read by another way: not in the audit log,
+// not through what points at it, not in what is told when an act fails.
+func TestOtherWays_Z6(t *testing.T) {
+	each(t, func(w *world) {
+		dan := w.driver("Dan Driver")
+		d := w.document(dan, "Secret title")
+		one := "documents/" + itoa(d.ID) + "/"
+		w.root.edit(one, form{"number": {"SECRET-7"}}).want(http.StatusSeeOther)
+		w.root.get(one)
+		w.root.upload(one+"file/", "polita.pdf", mediatest.PDF("RCA"), nil).want(http.StatusSeeOther)
+		file := int64(w.count(`SELECT max(id) FROM upload`))
+		event := "history/" + itoa(int64(w.count(`SELECT max(id) FROM history WHERE object_type = 'document' AND action = 'update'`))) + "/"
+
+		clerk := w.staff("clerk@example.com", "documents:change", "history:view", "uploads:view")
+		clerk.post(one, form{"form": {"1"}, "version": {"0"}}).want(http.StatusForbidden)
+		clerk.get(event).want(http.StatusOK).hasNot("SECRET-7")
+		clerk.get("history/export.csv").want(http.StatusOK).hasNot("SECRET-7")
+		for _, p := range []string{"uploads/", "uploads/export.csv", "uploads/" + itoa(file) + "/"} {
+			clerk.get(p).want(http.StatusOK).has("polita.pdf").hasNot("Secret title", `href="/admin/documents/`, `href="/admin/files/`)
+		}
+		clerk.get("files/" + itoa(file) + "/file").want(http.StatusForbidden)
+
+		// Whoever may see documents does so, and it is written down, whatever page it is on.
+		opened := func() int { return w.count(`SELECT count(*) FROM history WHERE action IN ('open', 'export')`) }
+		reader := w.staff("reader@example.com", "documents:view", "documents:change", "history:view")
+		for _, p := range []string{event, one, one + "history/", "documents/export.csv"} {
+			before := opened()
+			reader.get(p).want(http.StatusOK).has("SECRET-7")
+			if opened() != before+1 {
+				t.Errorf("%s was seen, and nobody knows", p)
+			}
+		}
+		before := opened()
+		reader.get("me/")
+		reader.post(one, form{"form": {"1"}, "version": {"0"}}).want(http.StatusConflict).has("SECRET-7")
+		if opened() != before+1 {
+			t.Error("a form was refused with what is in the document, and nobody knows")
+		}
+	})
+}
+
+// What only superusers do is offered to nobody else.
+func TestOffers(t *testing.T) {
+	each(t, func(w *world) {
+		dan := w.driver("Dan Driver")
+		o := w.staff("staff@example.com", "users:view", "users:change", "groups:view", "groups:add", "groups:change", "groups:delete")
+		o.get("users/" + itoa(dan.ID) + "/").want(http.StatusOK).has("do/reset/").hasNot("do/password/")
+		o.get("users/" + itoa(dan.ID) + "/do/password/").want(http.StatusForbidden)
+		o.get("groups/").want(http.StatusOK).hasNot("Add group", `value="delete"`)
+		o.get("groups/1/").want(http.StatusOK).hasNot("Save and continue", ">Delete<", "do/delete/")
+		w.root.get("users/" + itoa(dan.ID) + "/").want(http.StatusOK).has("do/password/")
+		// Permissions that would let nobody do anything are not offered either.
+		w.root.get("groups/add/").want(http.StatusOK).
+			has(`value="groups:view"`, `value="sessions:delete"`, `value="mails:change"`, `value="reports:change"`, `value="settings:change"`, `value="posts:add"`).
+			hasNot(`value="groups:change"`, `value="sessions:add"`, `value="mails:delete"`, `value="history:add"`, `value="settings:add"`, `value="reports:delete"`)
 	})
 }
 

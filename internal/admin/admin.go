@@ -286,7 +286,8 @@ func (q *request) of(owner int64) account.Actor {
 
 // allowed is nil when the operator may do something with a kind of thing.
 func (q *request) allowed(action string, r *Resource) error {
-	if (r.SuperuserOnly && !q.user.Superuser) || !q.may.May(action, r.Name) {
+	mine := q.user.Superuser || (!r.SuperuserOnly && (!r.SuperuserChanges || action == "view"))
+	if !mine || !q.may.May(action, r.Name) {
 		return errNotAllowed
 	}
 	return nil
@@ -326,9 +327,13 @@ func (q *request) target(action string) (*Resource, error) {
 	return r, q.allowed(action, r)
 }
 
-// one is target with the number of a thing.
+// one is target with the number of a thing. Whoever does something to a thing must
+// be allowed to see it: pages that tell why it did not work show what is in it.
 func (q *request) one(action string) (*Resource, int64, error) {
-	r, err := q.target(action)
+	r, err := q.target("view")
+	if err == nil {
+		err = q.allowed(action, r)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -353,11 +358,11 @@ type flash struct{ Text string }
 
 func (s *Site) flashName() string { return strings.TrimSuffix(s.cookieName(), "session") + "flash" }
 
-const maxFlash = 1000
+const maxFlash = 2800 // bytes: a browser drops a cookie of more than 4,096, and base64 takes a third more
 
 func (q *request) keepFlash(message string) {
-	if r := []rune(message); len(r) > maxFlash {
-		message = string(r[:maxFlash]) + "…"
+	if len(message) > maxFlash {
+		message = strings.ToValidUTF8(message[:maxFlash], "") + "…"
 	}
 	http.SetCookie(q.w, q.site.cookie(q.site.flashName(), base64.RawURLEncoding.EncodeToString([]byte(message)), 60))
 }

@@ -118,7 +118,7 @@ func (q *request) ticked(res *Resource) (ids []int64, total int, err error) {
 // narrowed is the query that an address of a list stands for.
 func (q *request) narrowed(res *Resource, raw string) (table.Query, error) {
 	values, err := url.ParseQuery(raw)
-	if err != nil {
+	if err != nil || readable(values) != nil {
 		return table.Query{}, errForm
 	}
 	l, err := q.parseList(res, values)
@@ -277,6 +277,8 @@ func (q *request) runAll(res *Resource, a Action, ids []int64, draft any) (done 
 			done++
 		case f == nil || f.Kind == fault.Unavailable || f.Kind == fault.Full:
 			if done > 0 {
+				q.site.Log.ErrorContext(q.ctx, "act cut off", "route", q.r.Pattern, "action", a.Name, "object", id, "done", done, "err", err,
+					"request_id", q.r.Header.Get("X-Request-Id"))
 				q.redirect(q.backToList(res), fmt.Sprintf("%d of %d %s; then the server was busy. Repeat it for the others.", done, len(ids), a.Done))
 				return done, nil
 			}
@@ -314,7 +316,7 @@ func (q *request) saveList(res *Resource) error {
 		return errNotAllowed
 	}
 	bad := map[int64]fault.Fields{}
-	saved := 0
+	saved, rows := 0, 0
 	for name := range q.form {
 		rest, ok := strings.CutPrefix(name, "row-")
 		if !ok || !strings.HasSuffix(rest, "-version") {
@@ -323,6 +325,9 @@ func (q *request) saveList(res *Resource) error {
 		id, err := parseID(strings.TrimSuffix(rest, "-version"))
 		if err != nil {
 			return err
+		}
+		if rows++; rows > pageSize {
+			return errForm
 		}
 		seen, err := strconv.ParseInt(q.form.get(name), 10, 64)
 		if err != nil {
@@ -402,17 +407,22 @@ func (s *Site) export(q *request) error {
 	}
 	tq.Columns = names
 	var head []string
-	links := map[string]bool{}
+	links := map[string]string{} // columns that point at things, and at what
 	for _, name := range names {
 		head = append(head, name)
 		i := slices.IndexFunc(cols, func(c table.Column) bool { return c.Name == name })
 		if i >= 0 && cols[i].Kind == table.Link {
-			links[name] = true
+			links[name] = cols[i].Target
 			head = append(head, name+"_name")
 		}
 	}
 	if !slices.Contains(names, "id") {
 		head = append([]string{"id"}, head...)
+	}
+	if res.Opened != nil { // it is as good as having opened them all
+		if err := s.Trail.Note(q.ctx, q.by, exportAction, res.Object, 0); err != nil {
+			return err
+		}
 	}
 	w := csv.NewWriter(q.w)
 	n := 0
@@ -439,13 +449,13 @@ func (s *Site) export(q *request) error {
 		}
 		for _, name := range names {
 			v := r.Values[name]
-			if links[name] {
+			if target, ok := links[name]; ok {
 				ref, ok := v.(table.Ref)
 				if !ok {
 					line = append(line, "", "")
 					continue
 				}
-				line = append(line, strconv.FormatInt(ref.ID, 10), text.SafeCell(ref.Label))
+				line = append(line, strconv.FormatInt(ref.ID, 10), text.SafeCell(q.called(target, ref)))
 				continue
 			}
 			line = append(line, csvCell(v))

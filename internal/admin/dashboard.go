@@ -57,7 +57,8 @@ func checkWords(c overview.Check) string {
 	if c.Unclaimed+c.Missing+c.Found+c.Redone+c.Failed == 0 {
 		return "they agree."
 	}
-	return fmt.Sprintf("%d objects that belong to nothing, %d files missing, %d found again, %d repairs that did not work.", c.Unclaimed, c.Missing, c.Found, c.Failed)
+	return fmt.Sprintf("%d objects that belong to nothing, %d files missing, %d found again, %d to be prepared again, %d repairs that did not work.",
+		c.Unclaimed, c.Missing, c.Found, c.Redone, c.Failed)
 }
 
 // healthTime bounds one look at what the server rests on.

@@ -189,7 +189,9 @@ func (f Field) set(draft any, values []string, bad *fault.Fields) {
 	}
 	switch v := f.value(draft).(type) {
 	case *string:
-		*v = strings.ReplaceAll(one, "\r\n", "\n")
+		if *v = one; f.Widget != fileWidget { // whose bytes are nobody's lines
+			*v = strings.ReplaceAll(one, "\r\n", "\n")
+		}
 	case **string:
 		*v = nil
 		if trimmed != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/table"
+	"github.com/ridecopilot/ridecopilot/internal/trail"
 )
 
 // fieldView is a field with what stands in it.
@@ -150,7 +151,9 @@ func (q *request) fill(v *formView, draft any, bad fault.Fields) error {
 				values = nil
 			}
 			fv := q.fieldOf(f, values)
-			fv.Editable, fv.Problems = editable, problems(f.Name)
+			if fv.Editable = editable; editable { // what is wrong with others stands above the form
+				fv.Problems = problems(f.Name)
+			}
 			if err := q.complete(&fv); err != nil {
 				return err
 			}
@@ -217,7 +220,7 @@ func (q *request) complete(fv *fieldView) error {
 		if fv.Value() == "" {
 			return nil
 		}
-		if _, err := strconv.ParseInt(fv.Value(), 10, 64); err != nil { // what was typed in stands as it is
+		if _, err := parseID(fv.Value()); err != nil { // what was typed in stands as it is
 			fv.Text = fv.Value()
 			return nil //nolint:nilerr // it is told where the form is read
 		}
@@ -229,12 +232,13 @@ func (q *request) complete(fv *fieldView) error {
 	case matrixWidget:
 		m := &matrix{Actions: account.Actions}
 		for _, name := range account.Resources {
-			row := matrixRow{Label: humane(name)}
-			if r := q.site.resource(name); r != nil {
-				row.Label = r.Plural
-			}
+			r := q.site.resource(name)
+			row := matrixRow{Label: r.Plural}
 			for _, a := range account.Actions {
 				value := name + ":" + a
+				if !r.knows(a) {
+					value = ""
+				}
 				row.Cells = append(row.Cells, fieldOption{Choice{value, row.Label + ": " + a}, slices.Contains(fv.Values, value)})
 			}
 			m.Rows = append(m.Rows, row)
@@ -389,15 +393,13 @@ func (s *Site) showChange(q *request) error {
 	if err != nil {
 		return err
 	}
-	if res.Opened != nil {
-		if err := res.Opened(q, id); err != nil {
-			return err
-		}
-	}
 	return q.showForm(res, id, item, http.StatusOK, nil, nil)
 }
 
 func (q *request) showForm(res *Resource, id int64, item Item, status int, bad fault.Fields, theirs *theirs) error {
+	if err := q.opened(res, id); err != nil {
+		return err
+	}
 	v := formView{
 		view: q.view(item.Title, crumb{res.Plural, Path + res.Name + "/"}), Res: res, ID: id, Version: item.Version,
 		ReadOnly: !q.can("change", res),
@@ -458,6 +460,16 @@ func (s *Site) change(q *request) error {
 		if !q.can("add", res) {
 			return errNotAllowed
 		}
+		// What is chosen once, such as whose it is, is no field of this form.
+		item, err := res.Load(q, id)
+		if err != nil {
+			return err
+		}
+		for _, f := range res.fields() {
+			if f.AddOnly && f.Widget == relationWidget && len(q.form.all(f.Name)) == 0 {
+				q.form[f.Name] = f.texts(item.Draft)
+			}
+		}
 		return q.create(res)
 	}
 	seen, err := strconv.ParseInt(q.form.get("version"), 10, 64)
@@ -498,14 +510,16 @@ func (q *request) showStale(res *Resource, id, seen int64) error {
 		return err
 	}
 	t := &theirs{}
-	events, err := q.site.Trail.Trail(q.ctx, res.Object, id, 0, int(min(max(item.Version-seen, 1), 50)))
+	const most = 50
+	events, err := q.site.Trail.Trail(q.ctx, res.Object, id, 0, most)
 	if err != nil {
 		return err
 	}
+	events = slices.DeleteFunc(events, func(e trail.Event) bool { return !e.Alters() || (res.TimeVersion && e.At.UnixMicro() <= seen) })
+	if n := max(item.Version-seen, 1); !res.TimeVersion && n < int64(len(events)) {
+		events = events[:n]
+	}
 	for _, e := range events {
-		if e.Action == "open" {
-			continue
-		}
 		if t.by == "" {
 			t.by = e.ActorName
 		}

@@ -27,6 +27,11 @@ type historyView struct {
 	Events  []eventView
 	Older   string
 	Restore bool
+	// Again is the event that could not be put back to for want of the password; Bad
+	// says so.
+	Again int64
+	Undo  bool // it was to be taken back
+	Bad   fault.Fields
 }
 
 type eventView struct {
@@ -47,6 +52,10 @@ func (s *Site) history(q *request) error {
 	if err != nil {
 		return err
 	}
+	return q.showHistory(res, id, http.StatusOK, 0, nil)
+}
+
+func (q *request) showHistory(res *Resource, id int64, status int, again int64, bad fault.Fields) (err error) {
 	if res.Object == "" {
 		return errNoPage
 	}
@@ -56,7 +65,7 @@ func (s *Site) history(q *request) error {
 			return err
 		}
 	}
-	events, err := s.Trail.Trail(q.ctx, res.Object, id, before, historyPage+1)
+	events, err := q.site.Trail.Trail(q.ctx, res.Object, id, before, historyPage+1)
 	if err != nil {
 		return err
 	}
@@ -75,7 +84,7 @@ func (s *Site) history(q *request) error {
 	}
 	v := historyView{
 		view: q.view("History of "+name, crumb{res.Plural, Path + res.Name + "/"}, crumb{name, Path + res.Name + "/" + strconv.FormatInt(id, 10) + "/"}),
-		Res:  res, ID: id, Name: name, Restore: alive && q.can("change", res),
+		Res:  res, ID: id, Name: name, Restore: alive && q.can("change", res), Again: again, Undo: q.form.get("undo") != "", Bad: bad,
 	}
 	if !alive {
 		v.Crumbs = v.Crumbs[:1]
@@ -84,18 +93,54 @@ func (s *Site) history(q *request) error {
 		events = events[:historyPage]
 		v.Older = "?before=" + strconv.FormatInt(events[historyPage-1].ID, 10)
 	}
-	newest := before == 0
+	if len(events) > 0 {
+		if err := q.opened(res, id); err != nil {
+			return err
+		}
+	}
+	current := before == 0 // nothing has changed it since
 	for i, e := range events {
 		one := eventView{Event: e, Who: q.who(e), Changes: q.changes(e)}
-		if v.Restore && len(e.Changes) > 0 && (e.Action == trail.Update || e.Action == trail.Create) {
-			first, last := newest && i == 0, i == len(events)-1 && v.Older == ""
-			one.Restorable = !first
-			one.Undoable = e.Action == trail.Update && (first || last)
+		if v.Restore && len(e.Changes) > 0 && (e.Action == trail.Create || e.Action == trail.Update) {
+			one.Restorable = !current
+			one.Undoable = e.Action == trail.Update && (current || (i == len(events)-1 && v.Older == ""))
 		}
+		current = current && !e.Alters()
 		v.Events = append(v.Events, one)
 	}
-	q.render(http.StatusOK, "history.html", v)
+	q.render(status, "history.html", v)
 	return nil
+}
+
+// opened writes down that the operator sees what is, or was, in a thing.
+func (q *request) opened(res *Resource, id int64) error {
+	if res.Opened == nil {
+		return nil
+	}
+	err := res.Opened(q, id)
+	if errors.Is(err, fault.NotFound) { // its history is still there
+		return q.site.Trail.Note(q.ctx, q.by, "open", res.Object, id)
+	}
+	return err
+}
+
+// audited are the values of an event of the audit log, for those who may see the
+// thing that they are of; of others it says no more than who did what.
+func (q *request) audited(id int64) (any, error) {
+	e, err := q.site.Trail.Event(q.ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(q.site.resources, func(r *Resource) bool { return r.Object == e.Object && q.can("view", r) })
+	if i < 0 {
+		return nil, nil //nolint:nilnil // there is nothing, or nothing for this operator
+	}
+	if e.Alters() {
+		if err := q.opened(q.site.resources[i], e.ObjectID); err != nil {
+			return nil, err
+		}
+	}
+	return q.changes(e), nil
 }
 
 func (q *request) who(e trail.Event) template.HTML {
@@ -224,6 +269,9 @@ func (s *Site) restore(q *request) error {
 		}
 		return bad
 	})
+	if f := fault.As(err); f != nil && f.Fields.Has("current_password") {
+		return q.showHistory(res, id, http.StatusBadRequest, to, f.Fields)
+	}
 	if err != nil {
 		return err
 	}

@@ -489,10 +489,6 @@ func (q *request) filter(l *listQuery, f Filter, facets []table.Facet, counted b
 		fv.Kind = "days"
 	case table.Number, table.Money:
 		fv.Kind = "numbers"
-		if f.Choices != nil || f.Column == "group" {
-			fv.Kind = "choice"
-			fv.Options = l.options(f, col, facets, false)
-		}
 	case table.Link:
 		if chosen := l.chosen(f.Column); len(chosen) > 0 {
 			ref, err := q.label(col.Target, chosen[0])
@@ -660,7 +656,7 @@ func (q *request) bulkActions(res *Resource) []Action {
 const exportAction = "export"
 
 func (q *request) mayAct(res *Resource, a Action) bool {
-	return q.allowed(a.Permission, res) == nil
+	return (!a.Superuser || q.user.Superuser) && q.allowed(a.Permission, res) == nil
 }
 
 // suggest answers an autocomplete with what the operator may see.

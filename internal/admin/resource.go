@@ -2,6 +2,7 @@ package admin
 
 import (
 	"html/template"
+	"slices"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
@@ -26,7 +27,8 @@ type Resource struct {
 	Order   []table.Order // when nobody has chosen one; nil is the newest first
 	Export  []string      // the columns of the CSV; nil: those of the list
 
-	SuperuserOnly bool
+	SuperuserOnly    bool
+	SuperuserChanges bool // others may at most look
 
 	Fieldsets []Fieldset
 	Inlines   []Inline
@@ -39,8 +41,9 @@ type Resource struct {
 	// not seen.
 	Save func(q *request, id int64, match account.Match, change func(any) fault.Fields) error
 	// Restore is Save for what the history holds; nil: Save is.
-	Restore func(q *request, id int64, match account.Match, change func(any) fault.Fields) error
-	Delete  func(q *request, id int64) error
+	Restore     func(q *request, id int64, match account.Match, change func(any) fault.Fields) error
+	Delete      func(q *request, id int64) error
+	TimeVersion bool // an Item's version is when it was changed, in microseconds; else one more with every change
 	// Opened is told that somebody looked at one.
 	Opened func(q *request, id int64) error
 
@@ -99,6 +102,7 @@ type Action struct {
 	Done       string // "closed": what was done, in the message after it
 	Permission string // add, change or delete
 	Dangerous  bool   // it wants the operator's password, unless that was given just now
+	Superuser  bool   // others are not offered it
 	Confirm    string // a question; empty: it is done at once, unless there are Fields
 	Fields     []Field
 	Draft      func() any // what Fields know
@@ -113,6 +117,16 @@ type Panel struct {
 	Title    string
 	Template string
 	Load     func(q *request, id int64, item Item) (any, error)
+}
+
+// knows tells whether there is something that a permission for an action would let
+// an operator do.
+func (r *Resource) knows(action string) bool {
+	switch {
+	case action == "view", action == "add" && r.Create != nil, action == "change" && r.Save != nil, action == "delete" && r.Delete != nil:
+		return action == "view" || !r.SuperuserChanges
+	}
+	return slices.ContainsFunc(r.Actions, func(a Action) bool { return a.Permission == action })
 }
 
 func (r *Resource) action(name string) *Action {

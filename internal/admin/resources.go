@@ -51,6 +51,7 @@ func (s *Site) users() *Resource {
 			{Column: "verified", Label: "E-mail verified"},
 			{Column: "is_staff", Label: "Staff"},
 			{Column: "is_superuser", Label: "Superuser"},
+			{Column: "group", Label: "Group"},
 			{Column: "last_login_at", Label: "Last sign-in"},
 			{Column: "created_at", Label: "Joined"},
 		},
@@ -122,7 +123,7 @@ func (s *Site) users() *Resource {
 				Run: func(q *request, id int64, _ any) error { return s.Accounts.SendReset(q.ctx, q.by, id) }, OneOnly: true,
 			},
 			{
-				Name: "password", Label: "Set password", Done: "given a new password", Permission: "change", Dangerous: true, OneOnly: true,
+				Name: "password", Label: "Set password", Done: "given a new password", Permission: "change", Dangerous: true, Superuser: true, OneOnly: true,
 				Fields: []Field{field("password", "New password", func(d *person) any { return &d.Password }).as(passwordWidget).required().
 					help("The owner is told by mail and is signed out everywhere. Better send them a link.")},
 				Draft: func() any { return &person{} },
@@ -253,7 +254,7 @@ func (s *Site) groups() *Resource {
 		return err
 	}
 	return &Resource{
-		Name: "groups", Label: "group", Plural: "Groups", Object: "group", Title: "name", Search: "part of the name",
+		Name: "groups", Label: "group", Plural: "Groups", Object: "group", Title: "name", Search: "part of the name", SuperuserChanges: true,
 		Columns: []Column{{Name: "name", Label: "Name"}, {Name: "members", Label: "Members"}, {Name: "permissions", Label: "Permissions"}, {Name: "updated_at", Label: "Changed"}},
 		Order:   []table.Order{{Column: "name"}},
 		Fieldsets: []Fieldset{{Fields: []Field{
@@ -339,8 +340,7 @@ func (s *Site) historyLog() *Resource {
 		}}},
 		Load: loadRow("history"),
 		Panels: []Panel{{Title: "Changes", Template: "panel-changes", Load: func(q *request, id int64, _ Item) (any, error) {
-			e, err := s.Trail.Event(q.ctx, id)
-			return q.changes(e), err
+			return q.audited(id)
 		}}},
 	}
 }

@@ -271,7 +271,7 @@ func (s *Site) uploads() *Resource {
 	}
 	number := func(f func(*file) *int64) func(*file) any { return func(d *file) any { return f(d) } }
 	return &Resource{
-		Name: "uploads", Label: "file", Plural: "Files and uploads", Object: "upload", Title: "file_name", Search: "the owner's name or address, the name of the file",
+		Name: "uploads", Label: "file", Plural: "Files and uploads", Object: "upload", Title: "file_name", Search: "the owner's name or address, the name of the file", TimeVersion: true,
 		Columns: []Column{
 			{Name: "file_name", Label: "Name"},
 			{Name: "kind", Label: "Kind", Show: showHumane("kind")},

@@ -64,6 +64,7 @@ func bareHost(scheme, host string) string {
 // The limits of forms: a text of 5,000 code points is the longest field, a photo
 // the largest file.
 const (
+	maxLogin  = 64 << 10 // of those whom nobody knows yet
 	maxForm   = 1 << 20
 	maxUpload = 11 << 20
 	maxParts  = 40
@@ -221,6 +222,7 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 		q.fail(errForged)
 		return
 	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
 	form, err := parseForm(w, r)
 	if err != nil {
 		q.fail(err)

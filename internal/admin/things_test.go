@@ -219,6 +219,15 @@ func TestFiles_U6_U9(t *testing.T) {
 		if n := w.count(`SELECT count(*) FROM upload WHERE post_id = $1 AND owner_id = $2`, p.ID, dan.ID); n != 2 {
 			t.Errorf("%d photos", n)
 		}
+		// The bytes are taken as they are, whatever looks like the end of a line in them.
+		paper := w.document(dan, "CASCO")
+		pdf := []byte(strings.ReplaceAll(string(mediatest.PDF("CASCO")), "\n", "\r\n"))
+		o.get("uploads/add/")
+		o.upload("uploads/add/", "casco.pdf", pdf, form{"form": {"1"}, "document": {itoa(paper.ID)}}).want(http.StatusSeeOther)
+		casco := w.count(`SELECT max(id) FROM upload WHERE document_id = $1`, paper.ID)
+		if got := o.get("files/" + itoa(int64(casco)) + "/file").want(http.StatusOK).body; got != string(pdf) {
+			t.Errorf("the file is %q", got)
+		}
 		o.get(one)
 		o.post(one+"photos/", form{"first": {itoa(int64(w.count(`SELECT max(id) FROM upload WHERE post_id = $1`, p.ID)))}}).want(http.StatusSeeOther)
 		o.post(one+"photos/", form{"drop": {itoa(int64(upload))}}).want(http.StatusSeeOther)
@@ -240,14 +249,38 @@ func TestLostUpdate_D5(t *testing.T) {
 		mine := w.root.get(one).fields()
 		second.edit(one, form{"color": {"verde"}}).want(http.StatusSeeOther)
 		mine["color"], mine["location"] = []string{"roșu"}, []string{"Iași"}
-		a := w.root.post(one, mine).want(http.StatusConflict).has("Sanda Staff has changed this meanwhile", "verde", `value="roșu"`, `value="Iași"`)
+		w.root.post(one, mine).want(http.StatusConflict).has("Sanda Staff has changed this meanwhile", "verde", `value="roșu"`, `value="Iași"`)
 		if w.count(`SELECT count(*) FROM car_post WHERE color = 'verde' AND location = 'București'`) != 1 {
 			t.Fatal("their change is gone")
 		}
+		// Nobody who only looks hides it, and what was changed before is not shown as new.
+		w.root.edit(one, form{"color": {"galben"}}).want(http.StatusSeeOther)
+		mine = w.root.get(one).fields()
+		second.edit(one, form{"color": {"mov"}}).want(http.StatusSeeOther)
+		mine["color"], mine["location"] = []string{"roșu"}, []string{"Iași"}
+		a := w.root.post(one, mine).want(http.StatusConflict).has("mov", "galben").hasNot("verde")
 		w.root.post(one, a.fields()).want(http.StatusSeeOther) // now it is meant
 		if w.count(`SELECT count(*) FROM car_post WHERE color = 'roșu' AND location = 'Iași'`) != 1 {
 			t.Error("the second save has not counted")
 		}
+		// A document that others have looked at meanwhile, and a file.
+		d := w.document(dan, "RCA")
+		one = "documents/" + itoa(d.ID) + "/"
+		mine = w.root.get(one).fields()
+		w.staff("third@example.com", "documents:view", "documents:change").edit(one, form{"title": {"CASCO"}}).want(http.StatusSeeOther)
+		for range 3 {
+			w.staff("reader"+itoa(int64(w.count(`SELECT count(*) FROM account`)))+"@example.com", "documents:view").get(one).want(http.StatusOK)
+		}
+		w.root.post(one, mine).want(http.StatusConflict).has("Sanda Staff has changed this meanwhile", "CASCO")
+		w.root.get(one)
+		w.root.upload(one+"file/", "first.pdf", mediatest.PDF("RCA"), nil).want(http.StatusSeeOther)
+		file := "uploads/" + itoa(int64(w.count(`SELECT max(id) FROM upload`))) + "/"
+		w.clock.advance(time.Second)
+		w.root.edit(file, form{"file_name": {"second.pdf"}}).want(http.StatusSeeOther)
+		w.clock.advance(time.Second)
+		mine = w.root.get(file).fields()
+		w.staff("fourth@example.com", "uploads:view", "uploads:change").edit(file, form{"file_name": {"third.pdf"}}).want(http.StatusSeeOther)
+		w.root.post(file, mine).want(http.StatusConflict).has("second.pdf", "third.pdf").hasNot("first.pdf")
 	})
 }
 
@@ -285,6 +318,73 @@ func TestRestore(t *testing.T) {
 		}
 		// An event of another thing is none of this one.
 		o.post("entries/"+itoa(e.ID)+"/history/", form{"event": {first("document", d.ID)}}).want(http.StatusNotFound)
+	})
+}
+
+// Rights are put back once the password was given again.
+func TestRestore_Rights(t *testing.T) {
+	each(t, func(w *world) {
+		dan := w.driver("Dan Driver")
+		one := "users/" + itoa(dan.ID) + "/"
+		w.root.edit(one, form{"is_staff": {"on"}}).want(http.StatusSeeOther)
+		event := itoa(int64(w.count(`SELECT min(id) FROM history WHERE object_type = 'user' AND object_id = $1`, dan.ID)))
+		w.clock.advance(20 * time.Minute)
+		w.root.get("me/")
+		w.root.post(one+"history/", form{"event": {event}}).want(http.StatusBadRequest).
+			has("This needs your password.", `name="current_password"`, `name="event" value="`+event+`"`)
+		w.root.post(one+"history/", form{"event": {event}, "current_password": {goodPassword}}).want(http.StatusSeeOther)
+		if w.count(`SELECT count(*) FROM account WHERE id = $1 AND NOT is_staff`, dan.ID) != 1 {
+			t.Error("the rights are not back")
+		}
+	})
+}
+
+// A copy belongs to whom the thing belongs to.
+func TestSaveAsNew(t *testing.T) {
+	each(t, func(w *world) {
+		dan := w.driver("Dan Driver")
+		p, e, d := w.post(dan, nil), w.entry(dan, 20500, earnings.ExpenseItem{Category: "fuel", Amount: 5000}), w.document(dan, "RCA")
+		for table, one := range map[string]string{"car_post": "posts/" + itoa(p.ID), "entry": "entries/" + itoa(e.ID), "document": "documents/" + itoa(d.ID)} {
+			w.root.edit(one+"/", form{"then": {"new"}}).want(http.StatusSeeOther)
+			if n := w.count(`SELECT count(*) FROM `+table+` WHERE owner_id = $1`, dan.ID); n != 2 {
+				t.Errorf("%s: %d rows, want 2", table, n)
+			}
+			name, _, _ := strings.Cut(one, "/")
+			o := w.staff(name+"@example.com", name+":view", name+":change")
+			o.edit(one+"/", form{"then": {"new"}}).want(http.StatusForbidden)
+		}
+	})
+}
+
+// Whatever is sent is answered with what is wrong with it, and nothing is lost.
+func TestOddInput(t *testing.T) {
+	each(t, func(w *world) {
+		dan := w.driver("Dan Driver")
+		p := w.post(dan, nil)
+		many := strings.Repeat("f.status=x&", 1100)
+		for _, path := range []string{"posts/?" + many, "posts/export.csv?" + many, "posts/?" + strings.Repeat("id=1&", 1100), "posts/?q=%00", "posts/?f.owner=-9223372036854775809"} {
+			w.root.get(path).want(http.StatusBadRequest)
+		}
+		w.root.get("me/")
+		for _, narrow := range []string{"q=%00a", "q=%FF", "%zz", "d=x", many} {
+			w.root.post("posts/", form{"action": {"approve"}, "all": {"1"}, "narrow": {narrow}}).want(http.StatusBadRequest)
+		}
+		rows := form{"save": {"1"}}
+		for i := range 26 {
+			rows["row-"+itoa(int64(i+1))+"-version"] = []string{"1"}
+		}
+		w.root.post("posts/", rows).want(http.StatusBadRequest)
+		for _, owner := range []string{"-1", "0", "99999", "99999999999999999999", "Dan"} {
+			w.root.get("posts/add/?owner=" + owner).want(http.StatusOK)
+			w.root.post("posts/add/", form{"form": {"1"}, "owner": {owner}, "make": {"Keep me"}}).want(http.StatusBadRequest).has("Keep me", `class="problem"`)
+		}
+		// The page of a group leads to its members.
+		w.staff("clerk@example.com", "posts:view")
+		w.root.get("groups/1/").want(http.StatusOK).has("users/?f.group=1")
+		w.root.get("users/?f.group=1").want(http.StatusOK).has("1–1 of 1", "clerk@example.com").hasNot("dan.driver@example.com")
+		if n := w.count(`SELECT count(*) FROM car_post WHERE approved_at IS NULL AND id = $1`, p.ID); n != 1 {
+			t.Error("a refused act was done")
+		}
 	})
 }
 

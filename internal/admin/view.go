@@ -166,10 +166,7 @@ func (q *request) show(target string, value any) template.HTML {
 	case calendar.Day:
 		return template.HTML(v.UTC().Format("2 Jan 2006")) //nolint:gosec // numbers
 	case table.Ref:
-		label := v.Label
-		if label == "" {
-			label = "#" + strconv.FormatInt(v.ID, 10)
-		}
+		label := q.called(target, v)
 		r := q.site.resource(target)
 		if r == nil || q.allowed("view", r) != nil {
 			return template.HTML(template.HTMLEscapeString(label)) //nolint:gosec // escaped
@@ -179,7 +176,18 @@ func (q *request) show(target string, value any) template.HTML {
 	return template.HTML(template.HTMLEscapeString(fmt.Sprint(value))) //nolint:gosec // escaped
 }
 
-// money is an amount in thousands, for a glance.
+// called is what a thing that another points at is called. Whoever sees a thing is
+// told whose it is; what else it points at has a number for those who may not
+// see it.
+func (q *request) called(target string, ref table.Ref) string {
+	r := q.site.resource(target)
+	if ref.Label == "" || (target != "users" && (r == nil || q.allowed("view", r) != nil)) {
+		return "#" + strconv.FormatInt(ref.ID, 10)
+	}
+	return ref.Label
+}
+
+// grouped is a number with its thousands apart, for a glance.
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	sign := ""

@@ -17,8 +17,8 @@ func ofOwner(column string) func(*Store, *query, string) {
 	}
 }
 
-// ofTexts looks for the person, or for a text of the row itself. The engines
-// fold no more than ASCII letters of the row's own texts.
+// ofTexts looks for the person, or for a text of the row itself. What is looked
+// for is folded by the engine, as the text is: SQLite folds ASCII letters alone.
 func ofTexts(owner string, columns ...string) func(*Store, *query, string) {
 	person := ofOwner(owner)
 	return func(s *Store, q *query, words string) {
@@ -26,7 +26,7 @@ func ofTexts(owner string, columns ...string) func(*Store, *query, string) {
 		person(s, inner, words)
 		either := inner.conds
 		for _, c := range columns {
-			either = append(either, inner.bind("lower("+c+`) LIKE ? ESCAPE '\'`, "%"+likeEscape.Replace(strings.ToLower(words))+"%"))
+			either = append(either, inner.bind("lower("+c+`) LIKE lower(?) ESCAPE '\'`, "%"+likeEscape.Replace(words)+"%"))
 		}
 		q.args = inner.args
 		q.conds = append(q.conds, "("+strings.Join(either, " OR ")+")")
@@ -86,7 +86,7 @@ var tableDefs = []tableDef{
 				{name: "posts", kind: table.Number, expr: "(SELECT count(*) FROM car_post x WHERE x.owner_id = a.id)", shown: true},
 				{name: "entries", kind: table.Number, expr: "(SELECT count(*) FROM entry x WHERE x.owner_id = a.id)", shown: true},
 				{name: "documents", kind: table.Number, expr: "(SELECT count(*) FROM document x WHERE x.owner_id = a.id)", shown: true},
-				{name: "group", kind: table.Number, ask: "a.id IN (SELECT account_id FROM staff_group_member WHERE group_id = ?)"},
+				{name: "group", kind: table.Link, target: "groups", ask: "a.id IN (SELECT account_id FROM staff_group_member WHERE group_id = ?)"},
 			}),
 		search: func(_ *Store, q *query, words string) { likeWords(q, `a.search LIKE ? ESCAPE '\'`, words) },
 		related: []tableRelation{
@@ -244,7 +244,7 @@ var tableDefs = []tableDef{
 				{name: "permissions", kind: table.Number, expr: "(SELECT count(*) FROM staff_group_permission m WHERE m.group_id = g.id)", shown: true},
 			}),
 		search: func(_ *Store, q *query, words string) {
-			q.where(`lower(g.name) LIKE ? ESCAPE '\'`, "%"+likeEscape.Replace(strings.ToLower(words))+"%")
+			q.where(`lower(g.name) LIKE lower(?) ESCAPE '\'`, "%"+likeEscape.Replace(words)+"%")
 		},
 		related: []tableRelation{{table: "users", column: "group", count: "SELECT count(*) FROM staff_group_member WHERE group_id = ?", kept: true}},
 	},
@@ -271,7 +271,7 @@ var tableDefs = []tableDef{
 			},
 			plain(table.Time, "h.", "at"),
 			plain(table.Choice, "h.", "source", "action", "object_type"),
-			nullable(table.Text, "h.", "address", "changes")),
+			nullable(table.Text, "h.", "address")),
 		search: func(_ *Store, q *query, words string) {
 			inner := &query{args: q.args}
 			likeWords(inner, `search LIKE ? ESCAPE '\'`, words)

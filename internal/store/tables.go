@@ -149,9 +149,16 @@ func (q *tableQuery) search(words string) {
 	q.conds = append(q.conds, "("+strings.Join(alternatives, " OR ")+")")
 }
 
+// maxValues bounds the values of one condition: SQLite refuses a statement whose
+// parts are nested 1,000 deep.
+const maxValues = 100
+
 func (q *tableQuery) condition(c tableColumn, cond table.Cond, zone *time.Location) error {
-	if c.shown {
+	switch {
+	case c.shown:
 		return table.Bad(c.name, "This column cannot be asked for.")
+	case len(cond.Values) > maxValues:
+		return table.Bad(c.name, fmt.Sprintf("At most %d values can be asked for at once.", maxValues))
 	}
 	if c.ask != "" {
 		return q.asked(c, cond)

@@ -2,9 +2,13 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/document"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/seed"
 	"github.com/ridecopilot/ridecopilot/internal/store"
 	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
@@ -142,13 +146,47 @@ func TestTables_Refused_B8(t *testing.T) {
 		{Table: "users", Where: where("id", "LIKE", "1")},
 		{Table: "posts", Where: where("price", table.From, "1e5")},
 		{Table: "posts", Where: where("closed", table.Is, "perhaps")},
-		{Table: "account"},
+		{Table: "posts", Where: []table.Cond{{Column: "status", Op: table.Is, Values: make([]string, 101)}}},
+		{Table: "posts", Where: []table.Cond{{Column: "reported", Op: table.Is, Values: make([]string, 101)}}},
 	} {
 		q.Limit = 1
-		if _, err := tables.Rows(t.Context(), q); err == nil {
-			t.Errorf("%+v was answered", q)
+		if _, err := tables.Rows(t.Context(), q); !errors.Is(err, fault.Invalid) {
+			t.Errorf("%+v is answered with %v, want %v", q, err, fault.Invalid)
 		}
 	}
+	if _, err := tables.Rows(t.Context(), table.Query{Table: "account", Limit: 1}); err == nil {
+		t.Error("a table that is not declared was read")
+	}
+}
+
+// A text is found as it is written, also where the engine does not fold its letters.
+func TestTables_Search(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		tables := seeded(t, s, 1, 1)
+		const title = "Ștampilă de ȚARĂ"
+		var id int64
+		err := s.Reader().QueryRowContext(t.Context(), `SELECT min(id) FROM document`).Scan(&id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := account.System(account.SourceCommand)
+		var owner int64
+		if err := s.Reader().QueryRowContext(t.Context(), `SELECT owner_id FROM document WHERE id = $1`, id).Scan(&owner); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.UpdateDocument(t.Context(), by, owner, id, func(d *document.Document, _ []int) error {
+			d.Title = title
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, words := range []string{title, "Ștampilă DE", "de ȚARĂ", "tampil"} {
+			rows, err := tables.Rows(t.Context(), table.Query{Table: "documents", Search: words, Limit: 5})
+			if err != nil || len(rows) != 1 || rows[0].ID != id {
+				t.Errorf("%q finds %v, %v", words, rows, err)
+			}
+		}
+	})
 }
 
 // Pages follow one another without a gap, however the list is sorted.

@@ -44,8 +44,8 @@ var (
 	ErrErased   = fault.New(fault.Conflict, "The history no longer tells what changed: the account that it was about has been erased.")
 )
 
-// alters tells whether the event changed the fields of its object.
-func (e Event) alters() bool {
+// Alters tells whether the event changed the fields of its object.
+func (e Event) Alters() bool {
 	return e.Action == Create || e.Action == Update || e.Action == Delete
 }
 
@@ -53,7 +53,7 @@ func (e Event) alters() bool {
 // fields; ok is false when there is none.
 func Last(events []Event) (last Event, ok bool) {
 	for _, e := range events {
-		if e.alters() {
+		if e.Alters() {
 			return e, true
 		}
 	}
@@ -79,7 +79,7 @@ func Rewind(current map[string]json.RawMessage, events []Event, to int64) (map[s
 		if e.ID == to {
 			return fields, nil
 		}
-		if !e.alters() {
+		if !e.Alters() {
 			continue
 		}
 		if len(e.Changes) == 0 {
