@@ -357,6 +357,8 @@ func (s *Site) createUpload(q *request, draft any, bad fault.Fields) (int64, err
 	target, by := media.Target{Post: d.Post, Document: d.Document}, q.by
 	var err error
 	switch {
+	case d.Post != 0 && !q.can("change", s.resource("posts")), d.Document != 0 && !q.can("change", s.resource("documents")):
+		return 0, errNotAllowed // it changes what others see of the thing, or takes the place of its file
 	case (d.Post == 0) == (d.Document == 0):
 		bad.Add("post", "invalid", "Choose a car post or a document.")
 	case d.Post != 0:

@@ -211,6 +211,11 @@ func TestFiles_U6_U9(t *testing.T) {
 		w.staff("posts@example.com", "posts:view", "uploads:view").get("files/" + itoa(int64(file)) + "/file").want(http.StatusForbidden)
 		o.get("files/999/small").want(http.StatusNotFound)
 
+		// Adding a file to a thing is changing the thing.
+		adder := w.staff("adder@example.com", "uploads:view", "uploads:add", "documents:view", "posts:view")
+		adder.get("uploads/add/").want(http.StatusOK)
+		adder.upload("uploads/add/", "x.pdf", mediatest.PDF("x"), form{"form": {"1"}, "document": {itoa(d.ID)}}).want(http.StatusForbidden)
+		adder.upload("uploads/add/", "x.jpg", mediatest.JPEG(64, 64), form{"form": {"1"}, "post": {itoa(p.ID)}}).want(http.StatusForbidden)
 		// A new upload by the page of all files.
 		o.get("uploads/add/").want(http.StatusOK)
 		o.upload("uploads/add/", "x.jpg", mediatest.JPEG(64, 64), form{"form": {"1"}}).want(http.StatusBadRequest).has("Choose a car post or a document.")
