@@ -106,7 +106,7 @@ func scenarios() []*scenario {
 	}}
 	refresh := &scenario{name: "refresh", begin: refreshing, differs: []string{"access", "refresh"}}
 	login := &scenario{name: "sign-in", begin: signingIn, differs: []string{"access", "refresh"}}
-	upload := &scenario{name: "start-upload", writes: true, each: 10, begin: uploading, differs: []string{"id", "fields", "expires_at"}}
+	upload := &scenario{name: "start-upload", writes: true, each: 8, begin: uploading, differs: []string{"id", "fields", "expires_at"}}
 	entry := &scenario{name: "create-entry", writes: true, begin: creatingEntries, differs: made, object: "calculator_entry"}
 	car := &scenario{name: "create-post", writes: true, each: 80, begin: creatingPosts, differs: made, object: "car_post"}
 	// A day at work: much is read, little is written, and hardly anybody signs in.
@@ -207,15 +207,12 @@ func signingIn(t *target, conn int) *worker {
 	}}
 }
 
-// turns gives one connection's share of the people, one after the other, so that
-// nobody reaches a limit before the others.
+// turns gives a connection the people one after the other, each connection from
+// another place, so that nobody reaches a limit before the others.
 func turns(w *world, conn int) func() *person {
 	n := conn * 31
 	return func() *person {
-		n += 64
-		if n >= len(w.people)+64 {
-			n++
-		}
+		n++
 		return &w.people[n%len(w.people)]
 	}
 }
