@@ -43,8 +43,8 @@ fmt: ## format the code
 # A test that needs PostgreSQL, an S3 server or a browser fails here where it
 # would skip itself in a bare `go test ./...`.
 unit: ## all tests, on SQLite and PostgreSQL, local disk and S3
-	@CHROMIUM="$$(scripts/need-chromium)" && AXE="$$(scripts/need-axe)" && export CHROMIUM AXE && \
-	REQUIRE_POSTGRES=1 REQUIRE_S3=1 REQUIRE_AXE=1 scripts/with-s3 scripts/with-postgres bash -c 'go test -timeout 20m ./... && cd bench && go test ./...'
+	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && \
+	REQUIRE_POSTGRES=1 REQUIRE_S3=1 scripts/with-s3 scripts/with-postgres bash -c 'go test -timeout 20m ./... && cd bench && go test ./...'
 
 # The race detector makes the embedded SQLite, which is C turned into Go, some
 # 24 times slower. So all packages run on PostgreSQL, and of SQLite the tests
