@@ -71,10 +71,15 @@ func (f *Faults) Release() {
 	f.hold = make(chan struct{})
 }
 
-func (f *Faults) wait(r *http.Request) {
+// holding is what a request is held by. It is taken before the client hears
+// anything: a release that the client asks for then cannot come too early.
+func (f *Faults) holding() <-chan struct{} {
 	f.mu.Lock()
-	hold := f.hold
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	return f.hold
+}
+
+func wait(r *http.Request, hold <-chan struct{}) {
 	select {
 	case <-hold:
 	case <-r.Context().Done():
@@ -89,6 +94,7 @@ func problem(w http.ResponseWriter, status int, code string) {
 
 // ServeHTTP implements http.Handler.
 func (f *Faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	hold := f.holding()
 	f.calls.Add(1)
 	if r.URL.Path == "/strayed" {
 		f.strayed.Add(1)
@@ -105,7 +111,7 @@ func (f *Faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case mode == Refuse:
 		problem(w, http.StatusServiceUnavailable, "SlowDown")
 	case mode == Hang:
-		f.wait(r)
+		wait(r, hold)
 		panic(http.ErrAbortHandler)
 	case mode == Move:
 		http.Redirect(w, r, f.URL+"/strayed", http.StatusTemporaryRedirect)
@@ -118,12 +124,12 @@ func (f *Faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case mode == Lie && writes:
 		w.Header().Set("ETag", `"made-up"`)
 	default:
-		f.pass(w, r, body, mode)
+		f.pass(w, r, body, mode, hold)
 	}
 }
 
 // pass asks the store, and hands its answer on.
-func (f *Faults) pass(w http.ResponseWriter, r *http.Request, body []byte, mode Mode) {
+func (f *Faults) pass(w http.ResponseWriter, r *http.Request, body []byte, mode Mode, hold <-chan struct{}) {
 	out, err := http.NewRequestWithContext(r.Context(), r.Method, f.target+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -160,7 +166,7 @@ func (f *Faults) pass(w http.ResponseWriter, r *http.Request, body []byte, mode 
 		if mode == Cut {
 			panic(http.ErrAbortHandler)
 		}
-		f.wait(r)
+		wait(r, hold)
 		answer = answer[half:]
 	}
 	w.Write(answer)
