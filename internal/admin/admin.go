@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -337,11 +336,8 @@ func (q *request) one(action string) (*Resource, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	id, err := strconv.ParseInt(q.r.PathValue("id"), 10, 64)
-	if err != nil || id <= 0 {
-		return nil, 0, errNoPage
-	}
-	return r, id, nil
+	id, err := parseID(q.r.PathValue("id"))
+	return r, id, err
 }
 
 // redirect sends the operator to a page of ours, with a message perhaps.

@@ -234,7 +234,7 @@ func (s *Site) restore(q *request) error {
 	if err != nil {
 		return err
 	}
-	now, err := fieldsOf(item.Draft)
+	now, err := trail.Fields(item.Draft)
 	if err != nil {
 		return err
 	}
@@ -277,14 +277,4 @@ func (s *Site) restore(q *request) error {
 	}
 	q.redirect(q.r.URL.Path, "The "+res.Label+" is as it was then.")
 	return nil
-}
-
-// fieldsOf are the fields of a draft as the history names them.
-func fieldsOf(draft any) (map[string]json.RawMessage, error) {
-	text, err := json.Marshal(draft)
-	if err != nil {
-		return nil, err
-	}
-	var m map[string]json.RawMessage
-	return m, json.Unmarshal(text, &m)
 }

@@ -489,22 +489,18 @@ func (t *Tables) Facets(ctx context.Context, tq table.Query, columns []string) (
 		// PostgreSQL wants every parameter used, also those of the pass that is not made.
 		with = `WITH m AS MATERIALIZED (SELECT 1` + shared.sources() + shared.clause() + ` LIMIT 0) `
 	}
-	err = t.s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
-		rows, err := db.QueryContext(ctx, with+strings.Join(parts, ` UNION ALL `)+` ORDER BY 1, 3 DESC, 2`, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var place int
-			var f table.Facet
-			if err := rows.Scan(&place, &f.Value, &f.N); err != nil {
-				return err
-			}
-			found[columns[place]] = append(found[columns[place]], f)
-		}
-		return rows.Err()
-	})
+	type counted struct {
+		place int
+		table.Facet
+	}
+	counts, err := list(ctx, t.s, func(r row) (counted, error) {
+		var c counted
+		err := r.Scan(&c.place, &c.Value, &c.N)
+		return c, err
+	}, with+strings.Join(parts, ` UNION ALL `)+` ORDER BY 1, 3 DESC, 2`, args...)
+	for _, c := range counts {
+		found[columns[c.place]] = append(found[columns[c.place]], c.Facet)
+	}
 	return found, err
 }
 
