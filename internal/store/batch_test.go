@@ -159,8 +159,14 @@ func TestPosts_Plans(t *testing.T) {
 					if desc {
 						index = strings.Replace(index, "_up", "_down", 1)
 					}
-					sorted := strings.Contains(plan, "Sort  (") || strings.Contains(plan, "ORDER BY")
-					if !strings.Contains(plan, index) || sorted {
+					// The rows of the page are sorted once more; what they are chosen from is not.
+					_, chosen, limited := strings.Cut(plan, "Limit  (")
+					if s.Engine() == "sqlite" {
+						chosen, _, limited = strings.Cut(plan, "SCAN page")
+					}
+					sorted := strings.Contains(chosen, "Sort  (") || strings.Contains(chosen, "ORDER BY")
+					inIndex := s.Engine() == "sqlite" || strings.Contains(chosen, "Index Only Scan") // SQLite looks at a row for what a partial index says already
+					if !limited || !strings.Contains(chosen, index) || sorted || !inIndex {
 						t.Errorf("%s, descending %v, at %v is not read by %s:\n%s", key, desc, at, index, plan)
 					}
 				}
@@ -169,7 +175,7 @@ func TestPosts_Plans(t *testing.T) {
 		yes := true
 		plan, err := s.PlanPosts(t.Context(), reader, listing.Filter{Favorite: &yes}, listing.Order{Key: "created_at", Desc: true}, listing.Place{Limit: 10})
 		must(t, err)
-		if strings.Contains(plan, "car_post_seen") || strings.Contains(plan, "SCAN p") || strings.Contains(plan, "Seq Scan on car_post") {
+		if strings.Contains(plan, "car_post_seen") || strings.Contains(plan, "SCAN p ") || strings.Contains(plan, "Seq Scan on car_post") {
 			t.Errorf("a list of favourites does not begin with them:\n%s", plan)
 		}
 	})

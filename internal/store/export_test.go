@@ -36,3 +36,12 @@ func (i *Import) Show(ctx context.Context, sql string) (value string, err error)
 	err = i.tx.QueryRowContext(ctx, sql).Scan(&value)
 	return value, err
 }
+
+// MigrateTo runs the migrations up to a version, and nothing else.
+func (s *Store) MigrateTo(ctx context.Context, version int64) error {
+	p, err := s.provider(s.write)
+	if err == nil {
+		_, err = p.UpTo(ctx, version)
+	}
+	return err
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
@@ -284,8 +285,7 @@ func (s *Store) postQuery(reader int64, f listing.Filter) *query {
 		q.where("p.owner_id = ?", reader)
 	} else {
 		// In these words, without a parameter: partial indexes are made for them.
-		q.where("p.status = '" + listing.StatusActive + "' AND p.moderated_at IS NULL")
-		q.where("o.is_active")
+		q.where("p.status = '" + listing.StatusActive + "' AND p.moderated_at IS NULL AND p.owner_active")
 	}
 	for _, c := range []struct{ column, value string }{
 		{"p.make_key", text.Key(f.Make)},
@@ -428,7 +428,13 @@ func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o lis
 	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		q := s.postQuery(reader, f)
 		if at.Cursor == nil {
-			if err := countPosts(ctx, db, q, f, &page); err != nil {
+			var err error
+			if f.Own || f.Narrow() {
+				err = countPosts(ctx, db, q, f, &page)
+			} else {
+				at.Offset, err = s.tally(ctx, db, q, o, at.Offset, &page)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -479,20 +485,57 @@ func (q *query) posts(o listing.Order, at listing.Place) (string, error) {
 		q.where(key+" "+beyond+"= ? AND ("+key+", p.id) "+beyond+" (?, ?)", value, value, c.ID)
 	}
 	dir := map[bool]string{true: " DESC", false: " ASC"}[down]
-	return postSelect + postFrom + q.clause() + ` ORDER BY ` + key + dir + `, p.id` + dir + q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), nil
+	order := ` ORDER BY ` + key + dir + `, p.id` + dir
+	// What is left out is counted in an index alone; only the page's own rows are read.
+	return postSelect + ` FROM (SELECT p.id FROM car_post p` + q.clause() + order + q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset) + `) AS page
+		JOIN car_post p ON p.id = page.id JOIN account o ON o.id = p.owner_id` + order, nil
 }
 
-// countPosts counts all posts, but no more than CountLimit of a narrowed list.
+// tallyFrom is how far down a list must begin for the tally of the days to be
+// faster than walking there.
+const tallyFrom = 1000
+
+// tally counts all posts that everybody may see, by the days' counts that
+// triggers keep (migration 0005). Far down the list by creation it also finds the
+// day on which the place is: the condition that the list begins there is added,
+// and what is left of the offset returned.
+func (s *Store) tally(ctx context.Context, db *sql.Conn, q *query, o listing.Order, offset int, page *listing.Page) (int, error) {
+	page.Exact = true
+	if offset < tallyFrom || o.Key != "created_at" {
+		return offset, db.QueryRowContext(ctx, `SELECT CAST(COALESCE(sum(posts), 0) AS bigint) FROM post_tally`).Scan(&page.Count)
+	}
+	var day calendar.Day
+	var before int
+	err := db.QueryRowContext(ctx, `
+		SELECT day, CAST(up_to - posts AS bigint), CAST(total AS bigint) FROM (
+			SELECT day, posts, sum(posts) OVER (ORDER BY day`+map[bool]string{true: " DESC", false: " ASC"}[o.Desc]+`) AS up_to, sum(posts) OVER () AS total
+			FROM (SELECT day, sum(posts) AS posts FROM post_tally GROUP BY day HAVING sum(posts) > 0) AS days
+		) AS places WHERE up_to - posts <= $1 ORDER BY up_to DESC LIMIT 1`, offset).Scan(&day, &before, &page.Count)
+	switch {
+	case errors.Is(err, sql.ErrNoRows): // there are no posts
+		return offset, nil
+	case err != nil:
+		return 0, err
+	case o.Desc:
+		q.where("p.created_at < ?", (day + 1).UTC())
+	default:
+		q.where("p.created_at >= ?", day.UTC())
+	}
+	return offset - before, nil
+}
+
+// countPosts counts all of one's own posts, but no more than CountLimit of a
+// narrowed list.
 func countPosts(ctx context.Context, db *sql.Conn, q *query, f listing.Filter, page *listing.Page) error {
-	count := `SELECT count(*)` + postFrom + q.clause()
+	count := `SELECT count(*) FROM car_post p` + q.clause()
 	// PostgreSQL wants every parameter used: the reader's number is the first.
-	if narrow := f.Narrow(); narrow && !f.Own {
-		count = `SELECT count(*) FROM (SELECT 1` + postFrom + q.clause() + ` LIMIT ` + strconv.Itoa(listing.CountLimit+1) + `) AS matches`
+	if !f.Own {
+		count = `SELECT count(*) FROM (SELECT 1 FROM car_post p` + q.clause() + ` LIMIT ` + strconv.Itoa(listing.CountLimit+1) + `) AS matches`
 	}
 	err := db.QueryRowContext(ctx, strings.Replace(count, "SELECT count(*)", "SELECT count(*), CAST($1 AS bigint)", 1), q.args...).
 		Scan(&page.Count, new(int64))
 	page.Exact = true
-	if f.Narrow() && !f.Own && page.Count > listing.CountLimit {
+	if !f.Own && page.Count > listing.CountLimit {
 		page.Count, page.Exact = listing.CountLimit, false
 	}
 	return err
@@ -503,21 +546,22 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 	facets := listing.Facets{Values: map[string][]listing.FacetValue{}}
 	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		q := s.postQuery(reader, f)
-		var parts []string
+		var columns, keys, firsts, parts []string
 		for _, field := range listing.FacetFields {
 			facets.Values[field] = nil
 			// The spelling shown is the first in the order of the letters, which
 			// both engines must agree on: their default orders differ.
-			parts = append(parts, `SELECT '`+field+`' AS field, min(`+field+`) AS value, count(*) AS n FROM m WHERE `+field+`_key <> '' GROUP BY `+field+`_key`)
-		}
-		var columns []string
-		for _, field := range listing.FacetFields {
 			columns = append(columns, "p."+field+s.dialect.collateC+" AS "+field, "p."+field+"_key")
+			keys = append(keys, field+"_key")
+			firsts = append(firsts, "min("+field+") AS "+field)
+			parts = append(parts, `SELECT '`+field+`' AS field, min(`+field+`) AS value, CAST(sum(n) AS bigint) AS n FROM g WHERE `+field+`_key <> '' GROUP BY `+field+`_key`)
 		}
+		// Posts alike in all fields are one row before each field is counted.
 		//nolint:gosec // constants and numbered parameters
 		rows, err := db.QueryContext(ctx, `
-			WITH m AS MATERIALIZED (SELECT `+strings.Join(columns, ", ")+postFrom+q.clause()+q.bind(` LIMIT ?`, listing.CountLimit+1)+`)
-			SELECT '' AS field, '' AS value, count(*) AS n FROM m WHERE CAST($1 AS bigint) IS NOT NULL
+			WITH m AS (SELECT `+strings.Join(columns, ", ")+` FROM car_post p`+q.clause()+q.bind(` LIMIT ?`, listing.CountLimit+1)+`),
+			g AS MATERIALIZED (SELECT `+strings.Join(keys, ", ")+`, `+strings.Join(firsts, ", ")+`, count(*) AS n FROM m GROUP BY `+strings.Join(keys, ", ")+`)
+			SELECT '' AS field, '' AS value, CAST(COALESCE(sum(n), 0) AS bigint) AS n FROM g WHERE CAST($1 AS bigint) IS NOT NULL
 			UNION ALL `+strings.Join(parts, " UNION ALL ")+` ORDER BY field, n DESC, value`, q.args...)
 		if err != nil {
 			return err

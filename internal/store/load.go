@@ -299,7 +299,7 @@ func (s *Store) FinishLoad(ctx context.Context) error {
 	if s.dialect.name != postgresDialect.name {
 		return nil
 	}
-	if _, err := s.write.ExecContext(ctx, `ANALYZE account, settings, car_post, favorite, report, entry, expense_item, document, upload`); err != nil {
+	if _, err := s.write.ExecContext(ctx, `ANALYZE account, settings, car_post, post_tally, favorite, report, entry, expense_item, document, upload`); err != nil {
 		return fmt.Errorf("analyze tables: %w", s.explain(err))
 	}
 	return nil

@@ -195,7 +195,9 @@ func sqliteTable(t *testing.T, s *store.Store, name string) tableShape {
 const goldenHead = "-- The whole schema as the migrations leave it on %s, for reading: make schema writes it.\n" +
 	"-- The tables of the job queue and of the migrator are not shown.\n"
 
-func postgresText(all map[string]tableShape) string {
+func postgresText(t *testing.T, s *store.Store) string {
+	t.Helper()
+	all := tables(t, s)
 	var b strings.Builder
 	fmt.Fprintf(&b, goldenHead, "PostgreSQL")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -215,6 +217,15 @@ func postgresText(all map[string]tableShape) string {
 		for _, i := range tb.Indexes {
 			fmt.Fprintf(&b, "%s;\n", i)
 		}
+		for _, text := range query(t, s, oneText, `
+			SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = CAST($1 AS regclass) AND NOT tgisinternal ORDER BY tgname`, name) {
+			fmt.Fprintf(&b, "%s;\n", strings.ReplaceAll(text, " public.", " "))
+		}
+	}
+	for _, text := range query(t, s, oneText, `
+		SELECT pg_get_functiondef(oid) FROM pg_proc
+		WHERE pronamespace = CAST('public' AS regnamespace) AND prokind = 'f' AND proname NOT LIKE 'river_%' ORDER BY proname`) {
+		fmt.Fprintf(&b, "\n%s;\n", strings.ReplaceAll(strings.TrimSpace(text), " public.", " "))
 	}
 	return b.String()
 }
@@ -252,7 +263,7 @@ func TestSchema_Golden(t *testing.T) {
 		if s.Engine() == "sqlite" {
 			got = sqliteText(t, s)
 		} else {
-			got = postgresText(tables(t, s))
+			got = postgresText(t, s)
 		}
 		path := filepath.Join("schema", s.Engine()+".sql")
 		if *update {

@@ -18,6 +18,9 @@ CREATE TABLE account (
 , search TEXT NOT NULL DEFAULT '');
 CREATE INDEX account_created ON account (created_at);
 CREATE INDEX account_unfolded ON account (id) WHERE search = '';
+CREATE TRIGGER account_active AFTER UPDATE OF is_active ON account WHEN old.is_active <> new.is_active BEGIN
+    UPDATE car_post SET owner_active = new.is_active WHERE owner_id = new.id;
+END;
 
 CREATE TABLE attempt (
     key   TEXT      NOT NULL PRIMARY KEY,
@@ -65,19 +68,19 @@ CREATE TABLE car_post (
     transmission_key  TEXT      NOT NULL,
     location_key      TEXT      NOT NULL,
     search            TEXT      NOT NULL
-, approved_at TIMESTAMP);
+, approved_at TIMESTAMP, owner_active BOOLEAN NOT NULL DEFAULT TRUE);
 CREATE INDEX car_post_created ON car_post (created_at, id);
 CREATE INDEX car_post_make ON car_post (make_key, model_key);
 CREATE INDEX car_post_moderated ON car_post (moderated_at) WHERE moderated_at IS NOT NULL;
 CREATE INDEX car_post_owner ON car_post (owner_id, created_at);
-CREATE INDEX car_post_seen_created ON car_post (created_at, id) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_make ON car_post (make_key, id) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_mileage_down ON car_post (COALESCE(mileage_km, -1), id) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_mileage_up ON car_post (COALESCE(mileage_km, 9223372036854775807), id) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_price_down ON car_post (COALESCE(price, -1), id) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_price_up ON car_post (COALESCE(price, 9223372036854775807), id) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_year_down ON car_post (COALESCE(year, -1), id) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_year_up ON car_post (COALESCE(year, 9223372036854775807), id) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_created ON car_post (created_at, id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_make ON car_post (make_key, id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_mileage_down ON car_post (COALESCE(mileage_km, -1), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_mileage_up ON car_post (COALESCE(mileage_km, 9223372036854775807), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_price_down ON car_post (COALESCE(price, -1), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_price_up ON car_post (COALESCE(price, 9223372036854775807), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_year_down ON car_post (COALESCE(year, -1), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_year_up ON car_post (COALESCE(year, 9223372036854775807), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
 CREATE INDEX car_post_unseen ON car_post (created_at) WHERE approved_at IS NULL AND moderated_at IS NULL;
 CREATE TRIGGER car_post_search_delete AFTER DELETE ON car_post BEGIN
     INSERT INTO car_post_search (car_post_search, rowid, search) VALUES ('delete', old.id, old.search);
@@ -88,6 +91,25 @@ END;
 CREATE TRIGGER car_post_search_update AFTER UPDATE OF search ON car_post WHEN old.search <> new.search BEGIN
     INSERT INTO car_post_search (car_post_search, rowid, search) VALUES ('delete', old.id, old.search);
     INSERT INTO car_post_search (rowid, search) VALUES (new.id, new.search);
+END;
+CREATE TRIGGER car_post_tally_delete AFTER DELETE ON car_post WHEN old.status = 'active' AND old.moderated_at IS NULL AND old.owner_active BEGIN
+    UPDATE post_tally SET posts = posts - 1 WHERE day = substr(old.created_at, 1, 10);
+END;
+CREATE TRIGGER car_post_tally_insert AFTER INSERT ON car_post BEGIN
+    INSERT INTO post_tally (day, posts) SELECT substr(new.created_at, 1, 10), 0
+    WHERE NOT EXISTS (SELECT 1 FROM post_tally WHERE day = substr(new.created_at, 1, 10));
+    UPDATE post_tally SET posts = posts + 1
+    WHERE day = substr(new.created_at, 1, 10) AND new.status = 'active' AND new.moderated_at IS NULL AND new.owner_active;
+    UPDATE car_post SET owner_active = FALSE
+    WHERE id = new.id AND owner_active AND EXISTS (SELECT 1 FROM account WHERE id = new.owner_id AND NOT is_active);
+END;
+CREATE TRIGGER car_post_tally_update AFTER UPDATE OF created_at, status, moderated_at, owner_active ON car_post BEGIN
+    INSERT INTO post_tally (day, posts) SELECT substr(new.created_at, 1, 10), 0
+    WHERE NOT EXISTS (SELECT 1 FROM post_tally WHERE day = substr(new.created_at, 1, 10));
+    UPDATE post_tally SET posts = posts - 1
+    WHERE day = substr(old.created_at, 1, 10) AND old.status = 'active' AND old.moderated_at IS NULL AND old.owner_active;
+    UPDATE post_tally SET posts = posts + 1
+    WHERE day = substr(new.created_at, 1, 10) AND new.status = 'active' AND new.moderated_at IS NULL AND new.owner_active;
 END;
 
 CREATE VIRTUAL TABLE car_post_search USING fts5 (
@@ -230,6 +252,13 @@ CREATE TABLE mailed_token (
 );
 CREATE INDEX mailed_token_account ON mailed_token (account_id);
 CREATE INDEX mailed_token_expires ON mailed_token (expires_at);
+
+CREATE TABLE post_tally (
+    id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    day   DATE    NOT NULL,
+    posts INTEGER NOT NULL
+);
+CREATE INDEX post_tally_day ON post_tally (day);
 
 CREATE TABLE purge (
     id         INTEGER   PRIMARY KEY AUTOINCREMENT,
