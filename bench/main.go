@@ -59,6 +59,7 @@ type options struct {
 	rounds    int
 	out       string
 	profiles  string
+	plans     string
 }
 
 func (o *options) flags(f *flag.FlagSet) {
@@ -76,6 +77,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.IntVar(&o.rounds, "rounds", 2, "how many turns each server has")
 	f.StringVar(&o.out, "out", "", "the JSON file")
 	f.StringVar(&o.profiles, "profiles", "", "a folder for CPU profiles of the product, one for each step; they cost some speed")
+	f.StringVar(&o.plans, "plans", "", "a log of auto_explain: print the plans of the statements that took the most time, and end")
 }
 
 // sizes are how much can be filled in: drivers, posts and entries.
@@ -104,6 +106,9 @@ type known struct {
 func (o *options) knownPath() string { return filepath.Join(o.data, "bench.json") }
 
 func (o *options) run(ctx context.Context, out, progress io.Writer) error {
+	if o.plans != "" {
+		return hottest(o.plans, out)
+	}
 	if o.data == "" {
 		return errors.New("say where the data is: -data")
 	}

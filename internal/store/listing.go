@@ -492,8 +492,8 @@ func (q *query) posts(o listing.Order, at listing.Place) (string, error) {
 }
 
 // tallyFrom is how far down a list must begin for the tally of the days to be
-// faster than walking there.
-const tallyFrom = 1000
+// faster than walking there in an index.
+const tallyFrom = 5000
 
 // tally counts all posts that everybody may see, by the days' counts that
 // triggers keep (migration 0005). Far down the list by creation it also finds the
@@ -507,9 +507,9 @@ func (s *Store) tally(ctx context.Context, db *sql.Conn, q *query, o listing.Ord
 	var day calendar.Day
 	var before int
 	err := db.QueryRowContext(ctx, `
-		SELECT day, CAST(up_to - posts AS bigint), CAST(total AS bigint) FROM (
+		SELECT day, up_to - posts, total FROM (
 			SELECT day, posts, sum(posts) OVER (ORDER BY day`+map[bool]string{true: " DESC", false: " ASC"}[o.Desc]+`) AS up_to, sum(posts) OVER () AS total
-			FROM (SELECT day, sum(posts) AS posts FROM post_tally GROUP BY day HAVING sum(posts) > 0) AS days
+			FROM (SELECT day, CAST(sum(posts) AS integer) AS posts FROM post_tally GROUP BY day HAVING sum(posts) > 0) AS days
 		) AS places WHERE up_to - posts <= $1 ORDER BY up_to DESC LIMIT 1`, offset).Scan(&day, &before, &page.Count)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // there are no posts

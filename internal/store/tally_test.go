@@ -155,7 +155,7 @@ func TestPosts_Deep(t *testing.T) {
 		ana, off := newUser(t, s, "ana@example.com"), newUser(t, s, "off@example.com")
 		must(t, setActive(t, s, off.ID, false))
 		r := rand.New(rand.NewPCG(1, 2))
-		posts := make([]listing.Post, 3000)
+		posts := make([]listing.Post, 9000)
 		for i := range posts {
 			p := aPost(ana.ID)
 			if i%9 == 0 {
@@ -175,11 +175,11 @@ func TestPosts_Deep(t *testing.T) {
 			t.Run(fmt.Sprint(o), func(t *testing.T) {
 				all, err := s.Posts(t.Context(), ana.ID, listing.Filter{}, o, listing.Place{Limit: len(posts)})
 				must(t, err)
-				if len(all.Posts) != all.Count || all.Count < 2000 {
+				if len(all.Posts) != all.Count || all.Count < 6000 {
 					t.Fatalf("the list has %d posts and counts %d", len(all.Posts), all.Count)
 				}
 				want := ids(all.Posts)
-				for _, offset := range []int{0, 999, 1000, 1001, 1500, 2000, all.Count - 11, all.Count - 1, all.Count, all.Count + 5000} {
+				for _, offset := range []int{0, 4999, 5000, 5001, 5500, 6000, all.Count - 11, all.Count - 1, all.Count, all.Count + 5000} {
 					page, err := s.Posts(t.Context(), ana.ID, listing.Filter{}, o, listing.Place{Limit: 10, Offset: offset})
 					must(t, err)
 					if from, to := min(offset, len(want)), min(offset+10, len(want)); !slices.Equal(ids(page.Posts), want[from:to]) || page.Count != all.Count || page.HasNext != (to < len(want)) {
