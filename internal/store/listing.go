@@ -427,29 +427,24 @@ func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o lis
 	var page listing.Page
 	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		q := s.postQuery(reader, f)
-		if at.Cursor == nil {
-			var err error
-			if f.Own || f.Narrow() {
-				err = countPosts(ctx, db, q, f, &page)
-			} else {
-				at.Offset, err = s.tally(ctx, db, q, o, at.Offset, &page)
-			}
-			if err != nil {
-				return err
-			}
+		var err error
+		whole := false
+		switch {
+		case at.Cursor != nil:
+		case f.Own:
+			err = countPosts(ctx, db, q, "", &page)
+		case f.Narrow():
+			whole, err = matches(ctx, db, q, o, at, &page)
+		default:
+			at.Offset, err = tally(ctx, db, q, o, at.Offset, &page)
+		}
+		if err == nil && !whole {
+			err = walk(ctx, db, q, o, at, &page)
+		}
+		if err != nil {
+			return err
 		}
 		back := at.Cursor != nil && at.Cursor.Back
-		statement, err := q.posts(o, at)
-		if err != nil {
-			return err
-		}
-		rows, err := db.QueryContext(ctx, statement, q.args...)
-		if err != nil {
-			return err
-		}
-		if page.Posts, err = collect(rows, func(r row) (listing.Post, error) { return scanPost(r) }); err != nil {
-			return err
-		}
 		more := len(page.Posts) > at.Limit
 		page.Posts = page.Posts[:min(len(page.Posts), at.Limit)]
 		if err := withPhotos(ctx, db, page.Posts); err != nil {
@@ -469,6 +464,44 @@ func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o lis
 	return page, err
 }
 
+// walk reads a page, and one post more, where an index has the posts in order.
+func walk(ctx context.Context, db *sql.Conn, q *query, o listing.Order, at listing.Place, page *listing.Page) error {
+	statement, err := q.posts(o, at)
+	if err != nil {
+		return err
+	}
+	rows, err := db.QueryContext(ctx, statement, q.args...)
+	if err != nil {
+		return err
+	}
+	page.Posts, err = collect(rows, func(r row) (listing.Post, error) { return scanPost(r) })
+	return err
+}
+
+// matches reads a page of a narrowed list by number, and one post more, and
+// counts the list, no further than CountLimit. Up to there all that matches is
+// looked for once, counted and sorted: an engine that looks for a page alone may
+// walk through an index in the order of the list and find few. Beyond, whole is
+// false, and what matches is so frequent that the walk is right.
+func matches(ctx context.Context, db *sql.Conn, q *query, o listing.Order, at listing.Place, page *listing.Page) (whole bool, err error) {
+	found := query{args: slices.Clone(q.args)}
+	statement := `WITH m AS MATERIALIZED (SELECT p.id, ` + sortExpr(o) + ` AS place FROM car_post p` + q.clause() + countLimit + `)` +
+		postSelect + `, (SELECT count(*) FROM m)` +
+		postPage(`SELECT m.id FROM m`+orderBy("m.place", "m.id", o.Desc)+found.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset)) +
+		orderBy(sortExpr(o), "p.id", o.Desc)
+	rows, err := db.QueryContext(ctx, statement, found.args...)
+	if err != nil {
+		return false, err
+	}
+	page.Posts, err = collect(rows, func(r row) (listing.Post, error) { return scanPost(r, &page.Count) })
+	if err == nil && len(page.Posts) == 0 { // nothing matches, or the place is behind the last page
+		err = countPosts(ctx, db, q, countLimit, page)
+	}
+	page.Exact = page.Count <= listing.CountLimit
+	page.Count = min(page.Count, listing.CountLimit)
+	return page.Exact, err
+}
+
 // posts is the SELECT of a page of the posts that the conditions leave.
 func (q *query) posts(o listing.Order, at listing.Place) (string, error) {
 	key := sortExpr(o)
@@ -484,11 +517,20 @@ func (q *query) posts(o listing.Order, at listing.Place) (string, error) {
 		// of an expression by it alone.
 		q.where(key+" "+beyond+"= ? AND ("+key+", p.id) "+beyond+" (?, ?)", value, value, c.ID)
 	}
-	dir := map[bool]string{true: " DESC", false: " ASC"}[down]
-	order := ` ORDER BY ` + key + dir + `, p.id` + dir
+	order := orderBy(key, "p.id", down)
 	// What is left out is counted in an index alone; only the page's own rows are read.
-	return postSelect + ` FROM (SELECT p.id FROM car_post p` + q.clause() + order + q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset) + `) AS page
-		JOIN car_post p ON p.id = page.id JOIN account o ON o.id = p.owner_id` + order, nil
+	return postSelect + postPage(`SELECT p.id FROM car_post p`+q.clause()+order+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset)) + order, nil
+}
+
+// orderBy sorts by an expression, and by the number where that is the same.
+func orderBy(key, id string, down bool) string {
+	dir := map[bool]string{true: " DESC", false: " ASC"}[down]
+	return ` ORDER BY ` + key + dir + `, ` + id + dir
+}
+
+// postPage is the FROM of the posts whose numbers a SELECT has chosen.
+func postPage(chosen string) string {
+	return ` FROM (` + chosen + `) AS page JOIN car_post p ON p.id = page.id JOIN account o ON o.id = p.owner_id`
 }
 
 // tallyFrom is how far down a list must begin for the tally of the days to be
@@ -499,7 +541,7 @@ const tallyFrom = 5000
 // triggers keep (migration 0005). Far down the list by creation it also finds the
 // day on which the place is: the condition that the list begins there is added,
 // and what is left of the offset returned.
-func (s *Store) tally(ctx context.Context, db *sql.Conn, q *query, o listing.Order, offset int, page *listing.Page) (int, error) {
+func tally(ctx context.Context, db *sql.Conn, q *query, o listing.Order, offset int, page *listing.Page) (int, error) {
 	page.Exact = true
 	if offset < tallyFrom || o.Key != "created_at" {
 		return offset, db.QueryRowContext(ctx, `SELECT CAST(COALESCE(sum(posts), 0) AS bigint) FROM post_tally`).Scan(&page.Count)
@@ -524,21 +566,16 @@ func (s *Store) tally(ctx context.Context, db *sql.Conn, q *query, o listing.Ord
 	return offset - before, nil
 }
 
-// countPosts counts all of one's own posts, but no more than CountLimit of a
-// narrowed list.
-func countPosts(ctx context.Context, db *sql.Conn, q *query, f listing.Filter, page *listing.Page) error {
-	count := `SELECT count(*) FROM car_post p` + q.clause()
-	// PostgreSQL wants every parameter used: the reader's number is the first.
-	if !f.Own {
-		count = `SELECT count(*) FROM (SELECT 1 FROM car_post p` + q.clause() + ` LIMIT ` + strconv.Itoa(listing.CountLimit+1) + `) AS matches`
-	}
-	err := db.QueryRowContext(ctx, strings.Replace(count, "SELECT count(*)", "SELECT count(*), CAST($1 AS bigint)", 1), q.args...).
-		Scan(&page.Count, new(int64))
+// countLimit is how far a narrowed list is counted: one more than CountLimit
+// tells that there are more.
+var countLimit = ` LIMIT ` + strconv.Itoa(listing.CountLimit+1)
+
+// countPosts counts what the conditions leave.
+func countPosts(ctx context.Context, db *sql.Conn, q *query, limit string, page *listing.Page) error {
 	page.Exact = true
-	if !f.Own && page.Count > listing.CountLimit {
-		page.Count, page.Exact = listing.CountLimit, false
-	}
-	return err
+	// PostgreSQL wants every parameter used: the reader's number is the first.
+	return db.QueryRowContext(ctx, `SELECT count(*), CAST($1 AS bigint) FROM (SELECT 1 FROM car_post p`+q.clause()+limit+`) AS matches`, q.args...).
+		Scan(&page.Count, new(int64))
 }
 
 // Facets counts the values of the fields that people narrow by.

@@ -155,16 +155,17 @@ func TestPosts_Deep(t *testing.T) {
 		ana, off := newUser(t, s, "ana@example.com"), newUser(t, s, "off@example.com")
 		must(t, setActive(t, s, off.ID, false))
 		r := rand.New(rand.NewPCG(1, 2))
-		posts := make([]listing.Post, 9000)
+		posts := make([]listing.Post, 14_000)
 		for i := range posts {
 			p := aPost(ana.ID)
 			if i%9 == 0 {
 				p.OwnerID = off.ID
 			}
-			p.Status = listing.Statuses[max(0, r.IntN(8)-4)]
-			if i%3 != 0 {
-				p.Status = listing.StatusActive
+			if i%10 == 3 {
+				p.Status = listing.StatusPaused
 			}
+			year := 2000 + i%20
+			p.Year = &year
 			p.CreatedAt = noon.Add(-time.Duration(r.Int64N(int64(9 * 24 * time.Hour)))).Truncate(time.Hour) // many at once
 			posts[i] = p
 		}
@@ -175,7 +176,7 @@ func TestPosts_Deep(t *testing.T) {
 			t.Run(fmt.Sprint(o), func(t *testing.T) {
 				all, err := s.Posts(t.Context(), ana.ID, listing.Filter{}, o, listing.Place{Limit: len(posts)})
 				must(t, err)
-				if len(all.Posts) != all.Count || all.Count < 6000 {
+				if len(all.Posts) != all.Count || all.Count <= listing.CountLimit {
 					t.Fatalf("the list has %d posts and counts %d", len(all.Posts), all.Count)
 				}
 				want := ids(all.Posts)
@@ -184,6 +185,24 @@ func TestPosts_Deep(t *testing.T) {
 					must(t, err)
 					if from, to := min(offset, len(want)), min(offset+10, len(want)); !slices.Equal(ids(page.Posts), want[from:to]) || page.Count != all.Count || page.HasNext != (to < len(want)) {
 						t.Errorf("at %d: %v, %d in all, next %v, want %v", offset, ids(page.Posts), page.Count, page.HasNext, want[from:to])
+					}
+				}
+				// Narrowed, to more than is counted and to less.
+				for _, from := range []int{2000, 2007, 2030} {
+					var want []int64
+					for _, p := range all.Posts {
+						if *p.Year >= from {
+							want = append(want, p.ID)
+						}
+					}
+					for _, offset := range []int{0, 3000, len(want) - 4, len(want), 20_000} {
+						page, err := s.Posts(t.Context(), ana.ID, listing.Filter{YearMin: &from}, o, listing.Place{Limit: 10, Offset: max(0, offset)})
+						must(t, err)
+						at, to := min(max(0, offset), len(want)), min(max(0, offset)+10, len(want))
+						if !slices.Equal(ids(page.Posts), want[at:to]) || page.Count != min(len(want), listing.CountLimit) ||
+							page.Exact != (len(want) <= listing.CountLimit) || page.HasNext != (to < len(want)) {
+							t.Errorf("from %d, at %d: %v, %d in all, exact %v, next %v, want %v", from, offset, ids(page.Posts), page.Count, page.Exact, page.HasNext, want[at:to])
+						}
 					}
 				}
 			})
