@@ -83,6 +83,14 @@ func each(t *testing.T, test func(w *world)) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) { test(newWorld(t, s, true)) })
 }
 
+// one runs a test on SQLite alone: what it looks at is the same page on
+// PostgreSQL, where the tests over HTTP have seen it.
+func one(t *testing.T, test func(w *world)) {
+	t.Helper()
+	storetest.SkipUnless(t, "sqlite")
+	test(newWorld(t, storetest.New(t), true))
+}
+
 // newWorld serves the site. The clerk is staff, and may nothing yet.
 func newWorld(t *testing.T, s *store.Store, filled bool) *world {
 	t.Helper()

@@ -32,7 +32,7 @@ func evilName(n int) string { return fmt.Sprintf(`"><img src=x onerror="window.p
 
 // Whatever people have written is text on every page (promises B7 and I7).
 func TestMarkupIsInert_B7_I7(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		ctx := w.Context()
 		system := account.System(account.SourceCommand)
 		villain, err := w.accounts.CreateProfile(ctx, system, account.Profile{Name: evil(1), Email: "rau@example.com", Active: true}, goodPass, nil)
@@ -149,7 +149,7 @@ func (p *page) inert(seen map[string]bool) {
 // Forms that no page of the site made change nothing (promises B2 and B5), nor do
 // they from within somebody else's page.
 func TestForged_B2_B5(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		p := w.enter(bossMail)
 		own := wait[string](p, fmt.Sprintf(`(async () => {
 			const page = new DOMParser().parseFromString(await (await fetch("/admin/posts/%d/")).text(), "text/html");
@@ -214,7 +214,7 @@ func (w *world) alive(what string) {
 // Requests that no browser makes: with one header of a browser missing or wrong,
 // with other bodies, and with credentials of other doors.
 func TestForged_Wire_B2_Z6(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		c := w.client()
 		token := c.signIn(bossMail)
 		api, err := w.accounts.SignIn(w.Context(), account.Actor{Source: account.SourceAPI, Address: "198.51.100.7"}, account.SessionAPI, bossMail, goodPass)

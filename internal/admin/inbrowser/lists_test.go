@@ -32,7 +32,7 @@ var kinds = []struct{ name, plural, search string }{
 // Every resource: its list from the menu, sorted, searched, filtered, exported,
 // and the page of one thing with its history.
 func TestResources(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		// The clerk has done something, so that the log can be searched for it.
 		w.must(w.listings.SetFavorite(w.Context(), w.as(w.clerk), w.post, true))
 		d, err := w.listings.Post(w.Context(), w.as(w.driver), w.post)

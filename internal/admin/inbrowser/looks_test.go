@@ -120,7 +120,7 @@ func TestLooks(t *testing.T) {
 
 // The theme that an operator has chosen counts, whatever the system prefers.
 func TestTheme(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		p := w.enter(bossMail)
 		ground := `getComputedStyle(document.body).backgroundColor`
 		light := eval[string](p, ground)

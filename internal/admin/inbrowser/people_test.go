@@ -16,7 +16,7 @@ import (
 
 // Who may come in, and how they go (promises B1, B5, B9 and Z6).
 func TestSignIn_B1_B9_Z6(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		p := w.tab()
 		try := func(email, pw string, want int64) {
 			w.Helper()
@@ -100,7 +100,7 @@ func TestSignIn_B1_B9_Z6(t *testing.T) {
 
 // After a sign-in only pages of the site are gone to (promise B6).
 func TestOpenRedirects_B6(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		bad := []string{
 			"//evil.example/", "///evil.example/", "http://evil.example/", "https:evil.example", `/\evil.example/`, `\\evil.example`, "/admin/../api/docs/", "/admin/..//evil.example",
 			"/admin//evil.example/../..", "javascript:alert(1)", "/admin\t/", "/admin/\nLocation: http://evil.example", "data:text/html,x", "/admin@evil.example", "//admin/", "/",
@@ -146,7 +146,7 @@ func TestOpenRedirects_B6(t *testing.T) {
 
 // What a group allows is all that its members see and do (promise Z6).
 func TestLimitedGroup_Z6(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		p := w.enter(clerkMail) // nothing yet
 		if p.count(".menu a") != 1 || p.count(".charts section") != 0 || p.count(".attention li") != 0 {
 			w.Errorf("without a permission there is:\n%s", p.text())
@@ -239,7 +239,7 @@ func TestLimitedGroup_Z6(t *testing.T) {
 
 // Everything can be done without a mouse.
 func TestKeyboard(t *testing.T) {
-	each(t, func(w *world) {
+	one(t, func(w *world) {
 		p := w.tab()
 		p.open("login/")
 		p.Do(w.T, chromedp.WaitReady(chromedp.CSS("#email:focus")), chromedp.KeyEvent(bossMail+kb.Tab+goodPass))
