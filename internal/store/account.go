@@ -355,10 +355,14 @@ func scanSettings(r row) (account.Settings, error) {
 // Settings reads a user's preferences.
 func (s *Store) Settings(ctx context.Context, userID int64) (set account.Settings, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
-		set, err = scanSettings(db.QueryRowContext(ctx, `SELECT `+settingsColumns+` FROM settings s WHERE s.account_id = $1`, userID))
+		set, err = settingsOf(ctx, db, userID)
 		return err
 	})
 	return set, err
+}
+
+func settingsOf(ctx context.Context, db querier, userID int64) (account.Settings, error) {
+	return scanSettings(db.QueryRowContext(ctx, `SELECT `+settingsColumns+` FROM settings s WHERE s.account_id = $1`, userID))
 }
 
 // UpdateSettings loads, changes and saves preferences. A new time zone moves

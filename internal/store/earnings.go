@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
@@ -17,10 +18,16 @@ import (
 const entryColumns = `e.id, e.owner_id, e.date, e.platform, e.app_income, e.tips, e.commission, e.expenses, e.hours, e.distance_km, e.trips,
 	e.currency, e.note, e.earnings, e.legacy_earnings, e.created_at, e.updated_at, e.revision`
 
+func entryFields(e *earnings.Entry) []any {
+	return []any{
+		&e.ID, &e.OwnerID, &e.Date, &e.Platform, &e.AppIncome, &e.Tips, &e.Commission, &e.Expenses, &e.Hours, &e.DistanceKM, &e.Trips,
+		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CreatedAt, &e.UpdatedAt, &e.Revision,
+	}
+}
+
 func scanEntry(r row) (earnings.Entry, error) {
 	var e earnings.Entry
-	err := r.Scan(&e.ID, &e.OwnerID, &e.Date, &e.Platform, &e.AppIncome, &e.Tips, &e.Commission, &e.Expenses, &e.Hours, &e.DistanceKM, &e.Trips,
-		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CreatedAt, &e.UpdatedAt, &e.Revision)
+	err := r.Scan(entryFields(&e)...)
 	return e, orNotFound(err, earnings.ErrNotFound)
 }
 
@@ -323,9 +330,13 @@ func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at 
 	var page earnings.Page
 	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
 		q := entryQuery(owner, f)
-		if at.Cursor == nil {
-			if err := db.QueryRowContext(ctx, `SELECT count(*) FROM entry e`+q.clause(), q.args...).Scan(&page.Count); err != nil {
-				return err
+		columns, scan := entryColumns, scanEntry
+		count, args := `(SELECT count(*) FROM entry e`+q.clause()+`)`, q.args
+		if at.Cursor == nil { // goes along, which saves asking twice
+			columns += `, ` + count
+			scan = func(r row) (e earnings.Entry, err error) {
+				err = r.Scan(append(entryFields(&e), &page.Count)...)
+				return e, err
 			}
 		}
 		back := at.Cursor != nil && at.Cursor.Back
@@ -333,13 +344,16 @@ func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at 
 			q.where("(e.date, e.id) "+map[bool]string{true: ">", false: "<"}[back]+" (?, ?)", c.Date, c.ID)
 		}
 		dir := map[bool]string{true: " ASC", false: " DESC"}[back]
-		rows, err := db.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
 			` ORDER BY e.date`+dir+`, e.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
 		if err != nil {
 			return err
 		}
-		if page.Entries, err = collect(rows, scanEntry); err != nil {
+		if page.Entries, err = collect(rows, scan); err != nil {
 			return err
+		}
+		if len(page.Entries) == 0 && at.Cursor == nil && at.Offset > 0 { // behind the end
+			return db.QueryRowContext(ctx, `SELECT `+count, args...).Scan(&page.Count)
 		}
 		more := len(page.Entries) > at.Limit
 		page.Entries = page.Entries[:min(len(page.Entries), at.Limit)]
@@ -415,36 +429,70 @@ func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), query
 	return found, err
 }
 
-// DaySums sums up by day and platform.
-func (s *Store) DaySums(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.DaySums, error) {
-	q := entryQuery(owner, f)
-	return list(ctx, s, func(r row) (earnings.DaySums, error) {
-		var d earnings.DaySums
-		err := r.Scan(append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)...)
-		return d, err
-	}, `SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`+s.dialect.collateC, q.args...)
+// Parts sums up what a summary is made of, on one connection.
+func (s *Store) Parts(ctx context.Context, owner int64, ask func(account.Settings) (earnings.Filter, calendar.Day, error)) (earnings.Parts, error) {
+	var p earnings.Parts
+	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		set, err := settingsOf(ctx, db, owner)
+		if err != nil {
+			return err
+		}
+		f, since, err := ask(set)
+		if err != nil {
+			return err
+		}
+		days := f
+		days.From = &since
+		if p.Days, err = s.daySums(ctx, db, owner, days); err != nil {
+			return err
+		}
+		if p.Categories, err = categorySums(ctx, db, owner, f); err != nil {
+			return err
+		}
+		p.Others, err = otherCurrencies(ctx, db, owner, f)
+		return err
+	})
+	return p, err
 }
 
-// CategorySums sums up the expense items by category, the largest first.
-func (s *Store) CategorySums(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.CategorySum, error) {
+func (s *Store) daySums(ctx context.Context, db querier, owner int64, f earnings.Filter) ([]earnings.DaySums, error) {
 	q := entryQuery(owner, f)
-	return list(ctx, s, func(r row) (earnings.CategorySum, error) {
-		var c earnings.CategorySum
-		err := r.Scan(&c.Category, &c.Amount)
-		return c, err
-	}, `SELECT i.category, CAST(sum(i.amount) AS bigint) AS total FROM entry e JOIN expense_item i ON i.entry_id = e.id`+q.clause()+
+	rows, err := db.QueryContext(ctx, `SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`+s.dialect.collateC, q.args...)
+	if err != nil {
+		return nil, err
+	}
+	var d earnings.DaySums
+	fields := append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)
+	return collect(rows, func(r row) (earnings.DaySums, error) { err := r.Scan(fields...); return d, err })
+}
+
+func categorySums(ctx context.Context, db querier, owner int64, f earnings.Filter) ([]earnings.CategorySum, error) {
+	q := entryQuery(owner, f)
+	rows, err := db.QueryContext(ctx, `SELECT i.category, CAST(sum(i.amount) AS bigint) AS total FROM entry e JOIN expense_item i ON i.entry_id = e.id`+q.clause()+ //nolint:gosec // constants and numbered parameters
 		` GROUP BY i.category ORDER BY total DESC, i.category`, q.args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(r row) (c earnings.CategorySum, err error) {
+		err = r.Scan(&c.Category, &c.Amount)
+		return c, err
+	})
 }
 
-// OtherCurrencies sums up the entries in other currencies than the filter's.
-func (s *Store) OtherCurrencies(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.CurrencySums, error) {
+// otherCurrencies sums up the entries in other currencies than the filter's.
+func otherCurrencies(ctx context.Context, db querier, owner int64, f earnings.Filter) ([]earnings.CurrencySums, error) {
 	currency := f.Currency
 	f.Currency = ""
 	q := entryQuery(owner, f)
 	q.where("e.currency <> ?", currency)
-	return list(ctx, s, func(r row) (earnings.CurrencySums, error) {
-		var c earnings.CurrencySums
-		err := r.Scan(append([]any{&c.Currency}, sumFields(&c.Sums)...)...)
+	rows, err := db.QueryContext(ctx, `SELECT e.currency, `+sums+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		` GROUP BY e.currency ORDER BY e.currency`, q.args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(r row) (c earnings.CurrencySums, err error) {
+		err = r.Scan(append([]any{&c.Currency}, sumFields(&c.Sums)...)...)
 		return c, err
-	}, `SELECT e.currency, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.currency ORDER BY e.currency`, q.args...)
+	})
 }
