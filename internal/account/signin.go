@@ -252,9 +252,9 @@ type claims struct {
 	Session   string   `json:"sid"`
 }
 
-func (c *claims) GetIssuer() (string, error)             { return c.Issuer, nil }
-func (c *claims) GetSubject() (string, error)            { return c.Subject, nil }
-func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return c.Audience, nil }
+func (c *claims) GetIssuer() (string, error)                   { return c.Issuer, nil }
+func (c *claims) GetSubject() (string, error)                  { return c.Subject, nil }
+func (c *claims) GetAudience() (jwt.ClaimStrings, error)       { return c.Audience, nil }
 func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return moment(c.ExpiresAt), nil }
 
 func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return moment(c.NotBefore), nil }

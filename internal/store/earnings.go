@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,19 +91,6 @@ func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []e
 		return earnings.Entry{}, false, fmt.Errorf("create entries: %w", err)
 	}
 	return first, repeated, nil
-}
-
-// creation is what the history says of a thing that was made: see record.
-func creation(made any) (string, error) {
-	changes, err := diff(nil, made)
-	if err != nil {
-		return "", fmt.Errorf("compare for history: %w", err)
-	}
-	text, err := json.Marshal(changes)
-	if err != nil {
-		return "", fmt.Errorf("encode history: %w", err)
-	}
-	return string(text), nil
 }
 
 // recordEntries writes the history of new entries, as record does of one.

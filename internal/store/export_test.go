@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/ridecopilot/ridecopilot/internal/listing"
@@ -35,4 +36,18 @@ func (s *Store) PlanPosts(ctx context.Context, reader int64, f listing.Filter, o
 func (i *Import) Show(ctx context.Context, sql string) (value string, err error) {
 	err = i.tx.QueryRowContext(ctx, sql).Scan(&value)
 	return value, err
+}
+
+// Creation and Compared are what the history says of a thing that was made, each
+// found out in its own way.
+func Creation(made any) (string, error) { return creation(made) }
+
+// Compared: see Creation.
+func Compared(made any) (string, error) {
+	changes, err := diff(nil, made)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(changes)
+	return string(text), err
 }

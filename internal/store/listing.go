@@ -60,12 +60,11 @@ func (s *Store) CreatePost(ctx context.Context, by account.Actor, p listing.Post
 		if err != nil {
 			return err
 		}
-		if repeated = id != 0; !repeated {
-			if id, err = tx.insertPost(ctx, by, p, limit); err != nil {
-				return err
-			}
+		if repeated = id != 0; repeated {
+			post, err = tx.post(ctx, id, by.ID, "")
+		} else {
+			post, err = tx.insertPost(ctx, by, p, limit)
 		}
-		post, err = tx.post(ctx, id, by.ID, "")
 		return err
 	})
 	if err != nil {
@@ -74,33 +73,37 @@ func (s *Store) CreatePost(ctx context.Context, by account.Actor, p listing.Post
 	return post, repeated, nil
 }
 
-func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, limit int) (int64, error) {
+// insertPost stores a post and returns it as it would be read.
+func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, limit int) (listing.Post, error) {
+	err := t.QueryRowContext(ctx, `SELECT name, is_active FROM account WHERE id = $1`+t.s.dialect.forUpdate, p.OwnerID).Scan(&p.OwnerName, &p.OwnerActive)
+	if err != nil {
+		return p, orNotFound(err, account.ErrUnauthenticated)
+	}
 	if limit > 0 {
-		full, err := t.quotaFull(ctx, "car_post", p.OwnerID, limit)
+		n, err := t.owned(ctx, "car_post", p.OwnerID)
 		if err != nil {
-			return 0, err
+			return p, err
 		}
-		if full {
-			return 0, listing.ErrTooMany
+		if n >= limit {
+			return p, listing.ErrTooMany
 		}
 	}
-	var id int64
-	err := t.QueryRowContext(ctx, `
+	err = t.QueryRowContext(ctx, `
 		INSERT INTO car_post (owner_id, created_at, updated_at,
 			make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
 			description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
 			make_key, model_key, fuel_key, body_key, transmission_key, location_key, search)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
 			$28, $29, $30, $31, $32, $33, $34)
-		RETURNING id`,
-		append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt}, detailArgs(p.Details)...)...).Scan(&id)
+		RETURNING id, revision`,
+		append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt}, detailArgs(p.Details)...)...).Scan(&p.ID, &p.Revision)
 	if err != nil {
-		return 0, err
+		return p, err
 	}
-	if err := t.made(ctx, by, id); err != nil {
-		return 0, err
+	if err := t.made(ctx, by, p.ID); err != nil {
+		return p, err
 	}
-	return id, t.record(ctx, by, actCreate, objectPost, id, p.OwnerID, nil, p.Record(), p.CreatedAt)
+	return p, t.record(ctx, by, actCreate, objectPost, p.ID, p.OwnerID, nil, p.Record(), p.CreatedAt)
 }
 
 // lockOwner locks an owner's row, so that two creations at once cannot both take
@@ -115,9 +118,15 @@ func (t *txn) quotaFull(ctx context.Context, table string, owner int64, limit in
 	if err := t.lockOwner(ctx, owner); err != nil {
 		return false, err
 	}
-	var n int
-	err := t.QueryRowContext(ctx, `SELECT count(*) FROM `+table+` WHERE owner_id = $1`, owner).Scan(&n)
+	n, err := t.owned(ctx, table, owner)
 	return n >= limit, err
+}
+
+// owned counts the rows of an owner, whose row is locked. That is a statement of
+// its own: one that has waited for the lock counts what it saw before.
+func (t *txn) owned(ctx context.Context, table string, owner int64) (n int, err error) {
+	err = t.QueryRowContext(ctx, `SELECT count(*) FROM `+table+` WHERE owner_id = $1`, owner).Scan(&n)
+	return n, err
 }
 
 func (t *txn) post(ctx context.Context, id, reader int64, lock string) (listing.Post, error) {
