@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,14 +158,8 @@ func (t *txn) entry(ctx context.Context, owner, id int64, lock string) (earnings
 	if err != nil {
 		return e, err
 	}
-	err = withItems(ctx, t.Tx, []*earnings.Entry{&e})
+	err = withItems(ctx, t, []*earnings.Entry{&e})
 	return e, err
-}
-
-// querier is a transaction, a connection or a pool.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // withItems reads the expense items of some entries in one query.
@@ -207,7 +200,7 @@ func pointers(entries []earnings.Entry) []*earnings.Entry {
 
 // EntryOwner is whose an entry is.
 func (s *Store) EntryOwner(ctx context.Context, id int64) (owner int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		return orNotFound(db.QueryRowContext(ctx, `SELECT owner_id FROM entry WHERE id = $1`, id).Scan(&owner), earnings.ErrNotFound)
 	})
 	return owner, err
@@ -215,7 +208,7 @@ func (s *Store) EntryOwner(ctx context.Context, id int64) (owner int64, err erro
 
 // Entry reads an entry of an owner.
 func (s *Store) Entry(ctx context.Context, owner, id int64) (e earnings.Entry, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		e, err = scanEntry(db.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entry e WHERE e.id = $1 AND e.owner_id = $2`, id, owner))
 		if err != nil {
 			return err
@@ -314,7 +307,7 @@ func entryQuery(owner int64, f earnings.Filter) *query {
 // counts; by cursor it does not.
 func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at earnings.Place) (earnings.Page, error) {
 	var page earnings.Page
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		q := entryQuery(owner, f)
 		columns, scan := entryColumns, scanEntry
 		count, args := `(SELECT count(*) FROM entry e`+q.clause()+`)`, q.args
@@ -362,7 +355,7 @@ func (s *Store) EachEntry(ctx context.Context, owner int64, f earnings.Filter, d
 	var after earnings.Entry
 	for {
 		var batch []earnings.Entry
-		err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		err := s.reading(ctx, func(ctx context.Context, db querier) error {
 			q := entryQuery(owner, f)
 			if after.ID != 0 {
 				q.where("(e.date, e.id) > (?, ?)", after.Date, after.ID)
@@ -404,7 +397,7 @@ func sumFields(s *earnings.Sums) []any {
 
 // list runs a query in the reading pool and collects its rows.
 func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), query string, args ...any) (found []T, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, query, args...)
 		if err != nil {
 			return err
@@ -418,7 +411,7 @@ func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), query
 // Parts sums up what a summary is made of, on one connection.
 func (s *Store) Parts(ctx context.Context, owner int64, ask func(account.Settings) (earnings.Filter, calendar.Day, error)) (earnings.Parts, error) {
 	var p earnings.Parts
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		set, err := settingsOf(ctx, db, owner)
 		if err != nil {
 			return err

@@ -159,7 +159,7 @@ func withPhotos(ctx context.Context, db querier, posts []listing.Post) error {
 
 // Post reads a post.
 func (s *Store) Post(ctx context.Context, id, reader int64) (p listing.Post, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		p, err = onePost(ctx, db, id, reader, "")
 		return err
 	})
@@ -434,7 +434,7 @@ func wide(n *int) *int64 {
 // cost does not grow with depth.
 func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o listing.Order, at listing.Place) (listing.Page, error) {
 	var page listing.Page
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		q := s.postQuery(reader, f)
 		if at.Cursor == nil {
 			if err := countPosts(ctx, db, q, f, &page); err != nil {
@@ -492,7 +492,7 @@ func (q *query) posts(o listing.Order, at listing.Place) (string, error) {
 }
 
 // countPosts counts all posts, but no more than CountLimit of a narrowed list.
-func countPosts(ctx context.Context, db *sql.Conn, q *query, f listing.Filter, page *listing.Page) error {
+func countPosts(ctx context.Context, db querier, q *query, f listing.Filter, page *listing.Page) error {
 	count := `SELECT count(*)` + postFrom + q.clause()
 	// PostgreSQL wants every parameter used: the reader's number is the first.
 	if narrow := f.Narrow(); narrow && !f.Own {
@@ -510,7 +510,7 @@ func countPosts(ctx context.Context, db *sql.Conn, q *query, f listing.Filter, p
 // Facets counts the values of the fields that people narrow by.
 func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (listing.Facets, error) {
 	facets := listing.Facets{Values: map[string][]listing.FacetValue{}}
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		q := s.postQuery(reader, f)
 		var parts []string
 		for _, field := range listing.FacetFields {

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// querier is what reads: a connection, or a transaction. Rows must be closed.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) row
+}
+
+// row is what a SELECT of one row gives.
+type row interface{ Scan(dest ...any) error }
+
+// rows are what a SELECT gives.
+type rows interface {
+	row
+	Next() bool
+	Err() error
+	Close() error
+}
+
+// sqlQuerier reads through database/sql: SQLite, and transactions.
+type sqlQuerier struct {
+	db interface {
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+}
+
+func (q sqlQuerier) QueryContext(ctx context.Context, query string, args ...any) (rows, error) {
+	found, err := q.db.QueryContext(ctx, query, args...)
+	if err != nil { // else a nil pointer would look like rows
+		return nil, err
+	}
+	return found, nil
+}
+
+func (q sqlQuerier) QueryRowContext(ctx context.Context, query string, args ...any) row {
+	return q.db.QueryRowContext(ctx, query, args...)
+}
+
+// pgxQuerier reads from PostgreSQL without database/sql in between, which takes
+// longer over a row than all the rest.
+type pgxQuerier struct{ conn *pgx.Conn }
+
+func (q pgxQuerier) QueryContext(ctx context.Context, query string, args ...any) (rows, error) {
+	found, err := q.conn.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgxRows{found}, nil
+}
+
+func (q pgxQuerier) QueryRowContext(ctx context.Context, query string, args ...any) row {
+	return q.conn.QueryRow(ctx, query, args...)
+}
+
+type pgxRows struct{ pgx.Rows }
+
+func (r pgxRows) Close() error {
+	r.Rows.Close()
+	return r.Err()
+}
+
+// reading runs do on one connection, bounds it and explains its error.
+func (s *Store) reading(ctx context.Context, do func(context.Context, querier) error) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	if s.requests != nil {
+		return s.explain(readPostgres(ctx, s.requests, do))
+	}
+	conn, err := acquire(ctx, s.read)
+	if err != nil {
+		return s.explain(err)
+	}
+	err = do(ctx, sqlQuerier{conn})
+	release(conn, err)
+	return s.explain(err)
+}
+
+func readPostgres(ctx context.Context, pool *pgxpool.Pool, do func(context.Context, querier) error) error {
+	conn, err := acquirePostgres(ctx, pool)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	err = do(ctx, pgxQuerier{conn.Conn()})
+	if broken(err) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = conn.Conn().Close(ctx) // the pool makes a new one
+	}
+	return err
+}
+
+func acquirePostgres(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, acquireTimeout)
+	defer cancel()
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("acquire connection: %w", err)
+	}
+	return conn, nil
+}
