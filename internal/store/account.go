@@ -518,6 +518,14 @@ func collect[T any](rows rows, scan func(row) (T, error)) ([]T, error) {
 	return list, rows.Err()
 }
 
+// collected is a question whose rows are collected.
+func collected[T any](into *[]T, scan func(row) (T, error), query string, args []any) question {
+	return question{query, args, func(found rows) (err error) {
+		*into, err = collect(found, scan)
+		return err
+	}}
+}
+
 // EndSession ends one session of a user.
 func (s *Store) EndSession(ctx context.Context, userID, sessionID int64, at time.Time) error {
 	return s.inTx(ctx, func(tx *txn) error {

@@ -422,56 +422,36 @@ func (s *Store) Parts(ctx context.Context, owner int64, ask func(account.Setting
 		}
 		days := f
 		days.From = &since
-		if p.Days, err = s.daySums(ctx, db, owner, days); err != nil {
-			return err
-		}
-		if p.Categories, err = categorySums(ctx, db, owner, f); err != nil {
-			return err
-		}
-		p.Others, err = otherCurrencies(ctx, db, owner, f)
-		return err
+		return db.all(ctx, s.daySums(owner, days, &p.Days), categorySums(owner, f, &p.Categories), otherCurrencies(owner, f, &p.Others))
 	})
 	return p, err
 }
 
-func (s *Store) daySums(ctx context.Context, db querier, owner int64, f earnings.Filter) ([]earnings.DaySums, error) {
+func (s *Store) daySums(owner int64, f earnings.Filter, into *[]earnings.DaySums) question {
 	q := entryQuery(owner, f)
-	rows, err := db.QueryContext(ctx, `SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
-		` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`+s.dialect.collateC, q.args...)
-	if err != nil {
-		return nil, err
-	}
 	var d earnings.DaySums
 	fields := append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)
-	return collect(rows, func(r row) (earnings.DaySums, error) { err := r.Scan(fields...); return d, err })
+	return collected(into, func(r row) (earnings.DaySums, error) { err := r.Scan(fields...); return d, err },
+		`SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`+s.dialect.collateC, q.args)
 }
 
-func categorySums(ctx context.Context, db querier, owner int64, f earnings.Filter) ([]earnings.CategorySum, error) {
+func categorySums(owner int64, f earnings.Filter, into *[]earnings.CategorySum) question {
 	q := entryQuery(owner, f)
-	rows, err := db.QueryContext(ctx, `SELECT i.category, CAST(sum(i.amount) AS bigint) AS total FROM entry e JOIN expense_item i ON i.entry_id = e.id`+q.clause()+ //nolint:gosec // constants and numbered parameters
-		` GROUP BY i.category ORDER BY total DESC, i.category`, q.args...)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, func(r row) (c earnings.CategorySum, err error) {
+	return collected(into, func(r row) (c earnings.CategorySum, err error) {
 		err = r.Scan(&c.Category, &c.Amount)
 		return c, err
-	})
+	}, `SELECT i.category, CAST(sum(i.amount) AS bigint) AS total FROM entry e JOIN expense_item i ON i.entry_id = e.id`+q.clause()+
+		` GROUP BY i.category ORDER BY total DESC, i.category`, q.args)
 }
 
 // otherCurrencies sums up the entries in other currencies than the filter's.
-func otherCurrencies(ctx context.Context, db querier, owner int64, f earnings.Filter) ([]earnings.CurrencySums, error) {
+func otherCurrencies(owner int64, f earnings.Filter, into *[]earnings.CurrencySums) question {
 	currency := f.Currency
 	f.Currency = ""
 	q := entryQuery(owner, f)
 	q.where("e.currency <> ?", currency)
-	rows, err := db.QueryContext(ctx, `SELECT e.currency, `+sums+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
-		` GROUP BY e.currency ORDER BY e.currency`, q.args...)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, func(r row) (c earnings.CurrencySums, err error) {
+	return collected(into, func(r row) (c earnings.CurrencySums, err error) {
 		err = r.Scan(append([]any{&c.Currency}, sumFields(&c.Sums)...)...)
 		return c, err
-	})
+	}, `SELECT e.currency, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.currency ORDER BY e.currency`, q.args)
 }

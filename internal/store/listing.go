@@ -12,6 +12,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
@@ -135,13 +136,19 @@ func (t *txn) post(ctx context.Context, id, reader int64, lock string) (listing.
 
 // onePost reads a post with its photos.
 func onePost(ctx context.Context, db querier, id, reader int64, lock string) (listing.Post, error) {
-	p, err := scanPost(db.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`+lock, reader, id))
+	var posts []listing.Post
+	var photos []media.Upload
+	err := db.all(ctx,
+		collected(&posts, func(r row) (listing.Post, error) { return scanPost(r) }, postSelect+postFrom+` WHERE p.id = $2`+lock, []any{reader, id}),
+		collected(&photos, scanUpload, uploadSelect+` WHERE post_id = $1 ORDER BY position, id`, []any{id}))
 	if err != nil {
 		return listing.Post{}, err
 	}
-	posts := []listing.Post{p}
-	err = withPhotos(ctx, db, posts)
-	return posts[0], err
+	if len(posts) == 0 {
+		return listing.Post{}, listing.ErrNotFound
+	}
+	posts[0].Photos = photos
+	return posts[0], nil
 }
 
 // withPhotos gives posts their photos, in one statement for all of them.

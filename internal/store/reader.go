@@ -14,6 +14,16 @@ import (
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) row
+	// all puts several questions, which do not depend on one another's answers. To
+	// PostgreSQL they go together.
+	all(ctx context.Context, questions ...question) error
+}
+
+// question is a SELECT and what becomes of its rows, which read closes.
+type question struct {
+	query string
+	args  []any
+	read  func(rows) error
 }
 
 // row is what a SELECT of one row gives.
@@ -47,6 +57,19 @@ func (q sqlQuerier) QueryRowContext(ctx context.Context, query string, args ...a
 	return q.db.QueryRowContext(ctx, query, args...)
 }
 
+func (q sqlQuerier) all(ctx context.Context, questions ...question) error {
+	for _, one := range questions {
+		found, err := q.QueryContext(ctx, one.query, one.args...)
+		if err != nil {
+			return err
+		}
+		if err := one.read(found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // pgxQuerier reads from PostgreSQL without database/sql in between, which takes
 // longer over a row than all the rest.
 type pgxQuerier struct{ conn *pgx.Conn }
@@ -61,6 +84,25 @@ func (q pgxQuerier) QueryContext(ctx context.Context, query string, args ...any)
 
 func (q pgxQuerier) QueryRowContext(ctx context.Context, query string, args ...any) row {
 	return q.conn.QueryRow(ctx, query, args...)
+}
+
+func (q pgxQuerier) all(ctx context.Context, questions ...question) error {
+	var b pgx.Batch
+	for _, one := range questions {
+		b.Queue(one.query, one.args...)
+	}
+	answers := q.conn.SendBatch(ctx, &b)
+	for _, one := range questions {
+		found, err := answers.Query()
+		if err == nil {
+			err = one.read(pgxRows{found})
+		}
+		if err != nil {
+			_ = answers.Close() // reads what is left, and the first failure is the news
+			return err
+		}
+	}
+	return answers.Close()
 }
 
 type pgxRows struct{ pgx.Rows }

@@ -337,6 +337,10 @@ func (t *txn) QueryRowContext(ctx context.Context, query string, args ...any) ro
 	return sqlQuerier{t.Tx}.QueryRowContext(ctx, query, args...)
 }
 
+func (t *txn) all(ctx context.Context, questions ...question) error {
+	return sqlQuerier{t.Tx}.all(ctx, questions...)
+}
+
 // enqueue records a job in the transaction.
 func (t *txn) enqueue(ctx context.Context, job Job) error {
 	if t.s.queue == nil {
