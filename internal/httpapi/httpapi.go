@@ -174,6 +174,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out := newAnswer(w, r)
 		a.mux.ServeHTTP(out, r) // sets the path's values, and r.Pattern for the log
 		out.flush()
+		out.free()
 		return
 	}
 	if !slash && a.known(r) {
