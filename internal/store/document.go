@@ -273,7 +273,7 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM document d`+q.clause(), q.args...).Scan(&page.Count); err != nil {
 			return err
 		}
-		rows, err := db.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		rows, err := db.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d`+q.clause()+
 			` ORDER BY d.expires_on ASC NULLS LAST, d.id`+q.bind(` LIMIT ? OFFSET ?`, limit, offset), q.args...)
 		if err != nil {
 			return err

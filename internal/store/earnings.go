@@ -323,7 +323,7 @@ func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at 
 			q.where("(e.date, e.id) "+map[bool]string{true: ">", false: "<"}[back]+" (?, ?)", c.Date, c.ID)
 		}
 		dir := map[bool]string{true: " ASC", false: " DESC"}[back]
-		rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM entry e`+q.clause()+
 			` ORDER BY e.date`+dir+`, e.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
 		if err != nil {
 			return err
@@ -360,7 +360,7 @@ func (s *Store) EachEntry(ctx context.Context, owner int64, f earnings.Filter, d
 			if after.ID != 0 {
 				q.where("(e.date, e.id) > (?, ?)", after.Date, after.ID)
 			}
-			rows, err := db.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+			rows, err := db.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+
 				q.bind(` ORDER BY e.date, e.id LIMIT ?`, exportBatch), q.args...)
 			if err != nil {
 				return err

@@ -530,7 +530,6 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 		for _, field := range listing.FacetFields {
 			columns = append(columns, "p."+field+s.dialect.collateC+" AS "+field, "p."+field+"_key")
 		}
-		//nolint:gosec // constants and numbered parameters
 		rows, err := db.QueryContext(ctx, `
 			WITH m AS MATERIALIZED (SELECT `+strings.Join(columns, ", ")+postFrom+q.clause()+q.bind(` LIMIT ?`, listing.CountLimit+1)+`)
 			SELECT '' AS field, '' AS value, count(*) AS n FROM m WHERE CAST($1 AS bigint) IS NOT NULL

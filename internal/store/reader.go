@@ -34,7 +34,7 @@ type rows interface {
 	row
 	Next() bool
 	Err() error
-	Close() error
+	Close()
 }
 
 // sqlQuerier reads through database/sql: SQLite, and transactions.
@@ -46,11 +46,7 @@ type sqlQuerier struct {
 }
 
 func (q sqlQuerier) QueryContext(ctx context.Context, query string, args ...any) (rows, error) {
-	found, err := q.db.QueryContext(ctx, query, args...)
-	if err != nil { // else a nil pointer would look like rows
-		return nil, err
-	}
-	return found, nil
+	return rowsOf(q.db.QueryContext(ctx, query, args...))
 }
 
 func (q sqlQuerier) QueryRowContext(ctx context.Context, query string, args ...any) row {
@@ -70,16 +66,18 @@ func (q sqlQuerier) all(ctx context.Context, questions ...question) error {
 	return nil
 }
 
+type sqlRows struct{ *sql.Rows }
+
+func rowsOf(found *sql.Rows, err error) (rows, error) { return sqlRows{found}, err }
+
+func (r sqlRows) Close() { _ = r.Rows.Close() } // Err tells of what counts
+
 // pgxQuerier reads from PostgreSQL without database/sql in between, which takes
 // longer over a row than all the rest.
 type pgxQuerier struct{ conn *pgx.Conn }
 
 func (q pgxQuerier) QueryContext(ctx context.Context, query string, args ...any) (rows, error) {
-	found, err := q.conn.Query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgxRows{found}, nil
+	return q.conn.Query(ctx, query, args...) //nolint:sqlclosecheck // by whoever reads it
 }
 
 func (q pgxQuerier) QueryRowContext(ctx context.Context, query string, args ...any) row {
@@ -93,9 +91,9 @@ func (q pgxQuerier) all(ctx context.Context, questions ...question) error {
 	}
 	answers := q.conn.SendBatch(ctx, &b)
 	for _, one := range questions {
-		found, err := answers.Query()
+		found, err := answers.Query() //nolint:sqlclosecheck // by what reads it
 		if err == nil {
-			err = one.read(pgxRows{found})
+			err = one.read(found)
 		}
 		if err != nil {
 			_ = answers.Close() // reads what is left, and the first failure is the news
@@ -103,13 +101,6 @@ func (q pgxQuerier) all(ctx context.Context, questions ...question) error {
 		}
 	}
 	return answers.Close()
-}
-
-type pgxRows struct{ pgx.Rows }
-
-func (r pgxRows) Close() error {
-	r.Rows.Close()
-	return r.Err()
 }
 
 // reading runs do on one connection, bounds it and explains its error.

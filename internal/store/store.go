@@ -1,6 +1,7 @@
 // Package store is all the SQL of the product. A [Store] keeps the domain's
-// things in SQLite or PostgreSQL through database/sql, with one text for both
-// engines; its methods are the interfaces that the domain packages declare.
+// things in SQLite or PostgreSQL through database/sql (but for what it reads from
+// PostgreSQL: see reader.go), with one text for both engines; its methods are the
+// interfaces that the domain packages declare.
 // One method is one transaction, history and jobs included.
 package store
 
