@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/ridecopilot/ridecopilot/internal/account/password"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 )
@@ -191,9 +193,10 @@ const (
 
 // Service is what people can do with their accounts.
 type Service struct {
-	store Store
-	o     Options
-	keys  []keySet // the first signs, all verify
+	store  Store
+	o      Options
+	keys   []keySet // the first signs, all verify
+	tokens *jwt.Parser
 }
 
 // keySet are the keys derived from one secret, each for one use.
@@ -224,6 +227,7 @@ func NewService(store Store, o Options) *Service {
 	if o.PreviousSecret != "" {
 		s.keys = append(s.keys, newKeySet(o.PreviousSecret))
 	}
+	s.tokens = newTokenParser(s.now)
 	return s
 }
 

@@ -238,10 +238,34 @@ const (
 	leeway    = 30 * time.Second
 )
 
+// claims are what our tokens say, in the forms that we give it: those of
+// jwt.RegisteredClaims take any that the standard knows, and several times as
+// long to read on each request.
 type claims struct {
-	jwt.RegisteredClaims
-	Use     string `json:"use"`
-	Session string `json:"sid"`
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  []string `json:"aud"`
+	ExpiresAt *int64   `json:"exp"` // seconds since 1970, as the other two
+	NotBefore *int64   `json:"nbf"`
+	IssuedAt  *int64   `json:"iat"`
+	Use       string   `json:"use"`
+	Session   string   `json:"sid"`
+}
+
+func (c *claims) GetIssuer() (string, error)                   { return c.Issuer, nil }
+func (c *claims) GetSubject() (string, error)                  { return c.Subject, nil }
+func (c *claims) GetAudience() (jwt.ClaimStrings, error)       { return c.Audience, nil }
+func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return moment(c.ExpiresAt), nil }
+
+func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return moment(c.NotBefore), nil }
+
+func (c *claims) GetIssuedAt() (*jwt.NumericDate, error) { return moment(c.IssuedAt), nil }
+
+func moment(seconds *int64) *jwt.NumericDate {
+	if seconds == nil {
+		return nil
+	}
+	return &jwt.NumericDate{Time: time.Unix(*seconds, 0)}
 }
 
 func (s *Service) credentials(u User, session Session, refresh string) (Credentials, error) {
@@ -250,11 +274,9 @@ func (s *Service) credentials(u User, session Session, refresh string) (Credenti
 	if session.Kind != SessionAdmin { // which is not refreshed, and read on each request all the same
 		life = min(s.o.AccessTTL, life)
 	}
-	t := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: strconv.FormatInt(u.ID, 10),
-			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
-		},
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, &claims{
+		Issuer: issuer, Audience: []string{audience}, Subject: strconv.FormatInt(u.ID, 10),
+		IssuedAt: new(now.Unix()), NotBefore: new(now.Unix()), ExpiresAt: new(now.Add(life).Unix()),
 		Use: useAccess, Session: strconv.FormatInt(session.ID, 10),
 	})
 	t.Header["kid"] = s.keys[0].id
@@ -268,23 +290,29 @@ func (s *Service) credentials(u User, session Session, refresh string) (Credenti
 // maxToken bounds what is looked at as a token.
 const maxToken = 2048
 
+func newTokenParser(now func() time.Time) *jwt.Parser {
+	return jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(now), jwt.WithStrictDecoding())
+}
+
+// accessKey finds the key that an access token names.
+func (s *Service) accessKey(t *jwt.Token) (any, error) {
+	kid, _ := t.Header["kid"].(string)
+	for _, k := range s.keys {
+		if k.id == kid {
+			return k.access, nil
+		}
+	}
+	return nil, jwt.ErrTokenUnverifiable
+}
+
 // parse checks an access token by itself: signature, purpose and times.
 func (s *Service) parse(token string) (session, user int64, err error) {
 	if len(token) > maxToken {
 		return 0, 0, ErrUnauthenticated
 	}
 	var c claims
-	_, err = jwt.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
-		for _, k := range s.keys {
-			if k.id == kid {
-				return k.access, nil
-			}
-		}
-		return nil, jwt.ErrTokenUnverifiable
-	},
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(s.now), jwt.WithStrictDecoding())
+	_, err = s.tokens.ParseWithClaims(token, &c, s.accessKey)
 	if err != nil || c.Use != useAccess || c.IssuedAt == nil || c.NotBefore == nil {
 		return 0, 0, ErrUnauthenticated
 	}

@@ -87,7 +87,9 @@ func (d Day) NextMonth() Day {
 func (d Day) String() string { return d.UTC().Format(time.DateOnly) }
 
 // MarshalText makes a Day travel as YYYY-MM-DD.
-func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Day) MarshalText() ([]byte, error) {
+	return d.UTC().AppendFormat(make([]byte, 0, len(time.DateOnly)), time.DateOnly), nil
+}
 
 // UnmarshalText reads what MarshalText writes.
 func (d *Day) UnmarshalText(text []byte) error {

@@ -281,6 +281,42 @@ func TestSummary_AddsUp(t *testing.T) {
 	})
 }
 
+// The count is of all that the filter leaves, also on a page without entries.
+func TestEntries_Count(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d := newDesk(t, s, "Europe/Bucharest", time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
+		uber, none := "Uber", "Bolt"
+		for i := range 5 {
+			d.work(t, func(det *earnings.Details) {
+				det.AppIncome, det.Date = 1_00, day(t, "2026-05-01")+calendar.Day(i)
+				if i%2 == 0 {
+					det.Platform = uber
+				}
+			})
+		}
+		tests := []struct {
+			f             earnings.Filter
+			offset        int
+			count, listed int
+			next          bool
+		}{
+			{earnings.Filter{}, 0, 5, 2, true},
+			{earnings.Filter{}, 4, 5, 1, false},
+			{earnings.Filter{}, 6, 5, 0, false},
+			{earnings.Filter{Platform: &uber}, 0, 3, 2, true},
+			{earnings.Filter{Platform: &uber}, 2, 3, 1, false},
+			{earnings.Filter{Platform: &uber}, 4, 3, 0, false},
+			{earnings.Filter{Platform: &none}, 0, 0, 0, false},
+		}
+		for _, tt := range tests {
+			p, err := d.Entries(t.Context(), d.by, tt.f, earnings.Place{Limit: 2, Offset: tt.offset})
+			if err != nil || p.Count != tt.count || len(p.Entries) != tt.listed || p.HasNext != tt.next {
+				t.Errorf("from %d: %d of %d entries, next %t, %v; want %d of %d", tt.offset, len(p.Entries), p.Count, p.HasNext, err, tt.listed, tt.count)
+			}
+		}
+	})
+}
+
 func TestPeriod(t *testing.T) {
 	d := newDesk(t, storetest.New(t), "Europe/Bucharest", time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
 	on := func(s string) *calendar.Day { v := day(t, s); return &v }

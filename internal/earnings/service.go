@@ -50,6 +50,13 @@ type DaySums struct {
 	Sums
 }
 
+// Parts are the sums that a summary is made of.
+type Parts struct {
+	Days       []DaySums     // by day and platform, in one currency
+	Categories []CategorySum // of the expense items, in that currency, the largest first
+	Others     []CurrencySums
+}
+
 // Store is what Service needs from the database. A method is one transaction.
 // Every method that names an owner finds that owner's entries alone.
 type Store interface {
@@ -66,12 +73,9 @@ type Store interface {
 	// EachEntry calls do for every entry, oldest date first, without holding
 	// them all.
 	EachEntry(ctx context.Context, owner int64, f Filter, do func(Entry) error) error
-	// DaySums sums up by day and platform, in one currency.
-	DaySums(ctx context.Context, owner int64, f Filter) ([]DaySums, error)
-	// CategorySums sums up the expense items by category, in one currency.
-	CategorySums(ctx context.Context, owner int64, f Filter) ([]CategorySum, error)
-	// OtherCurrencies sums up the entries in other currencies than the filter's.
-	OtherCurrencies(ctx context.Context, owner int64, f Filter) ([]CurrencySums, error)
+	// Parts sums up what a summary is made of. ask knows the owner's settings and
+	// says which entries count; the days go back to since.
+	Parts(ctx context.Context, owner int64, ask func(account.Settings) (f Filter, since calendar.Day, err error)) (Parts, error)
 }
 
 // People is what Service needs to know of the drivers.
@@ -98,7 +102,11 @@ func (s *Service) Today(ctx context.Context, by account.Actor) (calendar.Day, ac
 	if err != nil {
 		return 0, account.Settings{}, err
 	}
-	return calendar.On(s.now().In(set.Location())), set, nil
+	return s.today(set), set, nil
+}
+
+func (s *Service) today(set account.Settings) calendar.Day {
+	return calendar.On(s.now().In(set.Location()))
 }
 
 // Create stores a day's work. change edits the details of a new entry and
@@ -267,6 +275,19 @@ func (p Period) span(today calendar.Day) (from, to calendar.Day, err error) {
 	return from, to, nil
 }
 
+// Filter turns a period into a filter on the actor's entries. Only a number of
+// days has to know which day it is for the actor.
+func (s *Service) Filter(ctx context.Context, by account.Actor, p Period) (Filter, error) {
+	var today calendar.Day
+	if p.Days > 0 {
+		var err error
+		if today, _, err = s.Today(ctx, by); err != nil {
+			return Filter{}, err
+		}
+	}
+	return p.Filter(today)
+}
+
 // Filter turns a period into a filter on entries; nothing given does not narrow.
 func (p Period) Filter(today calendar.Day) (Filter, error) {
 	if p.Days > 0 {
@@ -282,31 +303,26 @@ func (p Period) Filter(today calendar.Day) (Filter, error) {
 // Summary sums up a period of the actor's entries in one currency (the user's
 // own when none is given), with the same number of days before it.
 func (s *Service) Summary(ctx context.Context, by account.Actor, p Period, g Group, platform *string, currency string) (Summary, error) {
-	today, set, err := s.Today(ctx, by)
+	var sum Summary
+	parts, err := s.store.Parts(ctx, by.Owner(), func(set account.Settings) (Filter, calendar.Day, error) {
+		from, to, err := p.span(s.today(set))
+		if err != nil {
+			return Filter{}, 0, err
+		}
+		if currency == "" {
+			currency = set.Currency
+		}
+		length := to - from + 1
+		sum = Summary{From: from, To: to, PreviousFrom: from - length, PreviousTo: from - 1, Group: g, Currency: currency}
+		return Filter{From: &from, To: &to, Platform: platform, Currency: currency}, sum.PreviousFrom, nil
+	})
 	if err != nil {
 		return Summary{}, err
 	}
-	from, to, err := p.span(today)
-	if err != nil {
-		return Summary{}, err
-	}
-	if currency == "" {
-		currency = set.Currency
-	}
-	length := to - from + 1
-	sum := Summary{From: from, To: to, PreviousFrom: from - length, PreviousTo: from - 1, Group: g, Currency: currency}
-	days, err := s.store.DaySums(ctx, by.Owner(), Filter{From: &sum.PreviousFrom, To: &to, Platform: platform, Currency: currency})
-	if err != nil {
-		return Summary{}, err
-	}
-	sum.fill(days)
-	f := Filter{From: &from, To: &to, Platform: platform, Currency: currency}
-	if sum.ExpenseItems, err = s.store.CategorySums(ctx, by.Owner(), f); err != nil {
-		return Summary{}, err
-	}
+	sum.fill(parts.Days)
+	sum.ExpenseItems, sum.OtherCurrencies = parts.Categories, parts.Others
 	sum.addUnitemized()
-	sum.OtherCurrencies, err = s.store.OtherCurrencies(ctx, by.Owner(), f)
-	return sum, err
+	return sum, nil
 }
 
 // fill spreads the daily totals over the periods, steps and platforms. Steps
@@ -317,7 +333,8 @@ func (sum *Summary) fill(days []DaySums) {
 		index[d] = len(sum.Series)
 		sum.Series = append(sum.Series, Step{From: max(d, sum.From), To: min(sum.Group.next(d)-1, sum.To)})
 	}
-	platforms := map[string]*PlatformSums{}
+	platforms := map[string]*PlatformSums{} // by what stays the same when a name is spelled otherwise
+	spelled := map[string]*PlatformSums{}
 	for _, d := range days {
 		if d.Date < sum.From {
 			sum.Previous.Add(d.Sums)
@@ -325,11 +342,16 @@ func (sum *Summary) fill(days []DaySums) {
 		}
 		sum.Totals.Add(d.Sums)
 		sum.Series[index[sum.Group.start(d.Date)]].Add(d.Sums)
-		key := text.Key(d.Platform)
-		if platforms[key] == nil {
-			platforms[key] = &PlatformSums{Platform: d.Platform}
+		p := spelled[d.Platform]
+		if p == nil {
+			key := text.Key(d.Platform)
+			if p = platforms[key]; p == nil {
+				p = &PlatformSums{Platform: d.Platform}
+				platforms[key] = p
+			}
+			spelled[d.Platform] = p
 		}
-		platforms[key].Add(d.Sums)
+		p.Add(d.Sums)
 	}
 	for _, p := range platforms {
 		sum.Platforms = append(sum.Platforms, *p)

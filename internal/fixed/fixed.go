@@ -5,7 +5,6 @@ package fixed
 
 import (
 	"database/sql/driver"
-	"fmt"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -81,17 +80,20 @@ func allDigits(s string) bool {
 }
 
 // String is the amount with its two places: "1234.50".
-func (a Amount) String() string {
-	sign := ""
+func (a Amount) String() string { return string(a.append(make([]byte, 0, maxText))) }
+
+// append is String without memory of its own: an answer may hold a thousand.
+func (a Amount) append(b []byte) []byte {
 	n := uint64(a)
 	if a < 0 {
-		sign, n = "-", -n
+		b, n = append(b, '-'), -n
 	}
-	return fmt.Sprintf("%s%d.%02d", sign, n/100, n%100)
+	b = strconv.AppendUint(b, n/100, 10)
+	return append(b, '.', byte('0'+n%100/10), byte('0'+n%10))
 }
 
 // MarshalText makes an Amount travel as a decimal string, in JSON too.
-func (a Amount) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+func (a Amount) MarshalText() ([]byte, error) { return a.append(make([]byte, 0, 16)), nil }
 
 // UnmarshalText reads what MarshalText writes, also what is less than nothing:
 // the history is read back so. What people send is read by Parse.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
@@ -18,12 +19,28 @@ type answer struct {
 	http.ResponseWriter
 	r       *http.Request
 	status  int
-	body    bytes.Buffer
+	body    *bytes.Buffer
 	through bool
 }
 
 func newAnswer(w http.ResponseWriter, r *http.Request) *answer {
-	return &answer{ResponseWriter: w, r: r}
+	b := buffers.Get().(*bytes.Buffer) //nolint:errcheck // nothing else is put there
+	b.Reset()
+	return &answer{ResponseWriter: w, r: r, body: b}
+}
+
+// buffers are those of answers that are over.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxBuffer is how much a buffer may hold that waits for the next answer.
+const maxBuffer = 64 << 10
+
+// free gives the buffer back once nobody looks at the answer any more.
+func (a *answer) free() {
+	if a.body.Cap() <= maxBuffer {
+		buffers.Put(a.body)
+	}
+	a.body = nil
 }
 
 func (a *answer) WriteHeader(status int) {

@@ -223,20 +223,15 @@ func (p Period) span(choices []int, bad *fault.Fields) earnings.Period {
 	return earnings.Period{Days: p.Days.V, From: p.From.ptr(), To: p.To.ptr()}
 }
 
-// entryFilter turns the query into a filter on the actor's entries; it returns
-// the actor's today with it.
-func (a *API) entryFilter(ctx context.Context, p Period, choices []int, bad fault.Fields) (earnings.Filter, calendar.Day, error) {
+// entryFilter turns the query into a filter on the actor's entries.
+func (a *API) entryFilter(ctx context.Context, p Period, choices []int, bad fault.Fields) (earnings.Filter, error) {
 	span := p.span(choices, &bad)
 	if err := bad.Err(); err != nil {
-		return earnings.Filter{}, 0, err
+		return earnings.Filter{}, err
 	}
-	today, _, err := a.Earnings.Today(ctx, actor(ctx))
-	if err != nil {
-		return earnings.Filter{}, 0, err
-	}
-	f, err := span.Filter(today)
+	f, err := a.Earnings.Filter(ctx, actor(ctx), span)
 	f.Platform = p.Platform.ptr()
-	return f, today, err
+	return f, err
 }
 
 type entriesIn struct {
@@ -253,7 +248,7 @@ func (a *API) entries(ctx context.Context, in *entriesIn) (*out[list[entryOut]],
 	var bad fault.Fields
 	by, u := actor(ctx), requestURL(ctx)
 	limit, offset := in.place(&bad)
-	f, _, err := a.entryFilter(ctx, in.Period, listDays, bad)
+	f, err := a.entryFilter(ctx, in.Period, listDays, bad)
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,11 @@ func (a *API) streaming(contentType, name string, write func(context.Context, io
 // exportEntries serves GET /api/calculator/export.csv.
 func (a *API) exportEntries(ctx context.Context, in *struct{ Period }) (*stream, error) {
 	by := actor(ctx)
-	f, today, err := a.entryFilter(ctx, in.Period, nil, nil)
+	f, err := a.entryFilter(ctx, in.Period, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	today, _, err := a.Earnings.Today(ctx, by)
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,12 @@ var jsonFormat = huma.Format{
 		e.SetEscapeHTML(false)
 		return e.Encode(v)
 	},
-	Unmarshal: json.Unmarshal,
+	Unmarshal: func(b []byte, v any) error {
+		if u, ok := v.(json.Unmarshaler); ok { // readBody knows that it is JSON
+			return u.UnmarshalJSON(b)
+		}
+		return json.Unmarshal(b, v)
+	},
 }
 
 // Description is the OpenAPI document as JSON.
@@ -169,6 +174,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out := newAnswer(w, r)
 		a.mux.ServeHTTP(out, r) // sets the path's values, and r.Pattern for the log
 		out.flush()
+		out.free()
 		return
 	}
 	if !slash && a.known(r) {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -110,8 +109,7 @@ func (s *Server) observe(next handler) http.Handler {
 				status = http.StatusOK
 			}
 			method, route := methodLabel(r.Method), routeLabel(r.Pattern)
-			s.metrics.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
-			s.metrics.duration.WithLabelValues(method, route).Observe(took.Seconds())
+			s.metrics.count(sort{method, route, status}, took)
 			attrs := []slog.Attr{
 				slog.String("method", method),
 				slog.String("route", route),

@@ -100,7 +100,7 @@ type Server struct {
 	maxConns int64
 	delay    time.Duration
 	registry *prometheus.Registry
-	metrics  metrics
+	metrics  *metrics
 	now      func() time.Time
 	handler  http.Handler
 

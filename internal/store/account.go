@@ -16,9 +16,6 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
-// row is what a SELECT of one row gives.
-type row interface{ Scan(dest ...any) error }
-
 const userColumns = `a.id, a.name, COALESCE(a.email, ''), a.password_hash, a.email_verified_at, a.is_active, a.is_staff, a.is_superuser,
 	a.last_login_at, a.created_at, a.updated_at, a.version`
 
@@ -108,7 +105,7 @@ func (t *txn) insertUser(ctx context.Context, u *account.User, set account.Setti
 
 // User reads a user.
 func (s *Store) User(ctx context.Context, id int64) (u account.User, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		u, err = scanUser(db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`, id))
 		return err
 	})
@@ -117,7 +114,7 @@ func (s *Store) User(ctx context.Context, id int64) (u account.User, err error) 
 
 // UserByMailbox reads the user that a mailbox belongs to.
 func (s *Store) UserByMailbox(ctx context.Context, key string) (u account.User, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		u, err = scanUser(db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.email_key = $1`, key))
 		return err
 	})
@@ -261,7 +258,7 @@ func (s *Store) RenewHash(ctx context.Context, id int64, old, renewed string) (d
 // HasDjangoHashes tells whether somebody's password still rests as the older
 // backend kept it. A database without tables has none.
 func (s *Store) HasDjangoHashes(ctx context.Context) (found bool, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM account WHERE password_hash LIKE 'pbkdf2_sha256$%')`).Scan(&found)
 	})
 	if pgCode(err) == pgNoTable || (sqliteCode(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such table")) {
@@ -354,11 +351,15 @@ func scanSettings(r row) (account.Settings, error) {
 
 // Settings reads a user's preferences.
 func (s *Store) Settings(ctx context.Context, userID int64) (set account.Settings, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
-		set, err = scanSettings(db.QueryRowContext(ctx, `SELECT `+settingsColumns+` FROM settings s WHERE s.account_id = $1`, userID))
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+		set, err = settingsOf(ctx, db, userID)
 		return err
 	})
 	return set, err
+}
+
+func settingsOf(ctx context.Context, db querier, userID int64) (account.Settings, error) {
+	return scanSettings(db.QueryRowContext(ctx, `SELECT `+settingsColumns+` FROM settings s WHERE s.account_id = $1`, userID))
 }
 
 // UpdateSettings loads, changes and saves preferences. A new time zone moves
@@ -464,7 +465,7 @@ func scanPrincipal(r row) (account.Principal, error) {
 
 // Principal reads a session and its user as they are now.
 func (s *Store) Principal(ctx context.Context, sessionID int64) (p account.Principal, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		p, err = scanPrincipal(db.QueryRowContext(ctx, principalQuery, sessionID))
 		return err
 	})
@@ -485,7 +486,7 @@ func (s *Store) TouchSession(ctx context.Context, sessionID int64, at time.Time,
 // Sessions lists a user's live sessions, the last used first.
 func (s *Store) Sessions(ctx context.Context, userID int64, now time.Time) ([]account.Session, error) {
 	var list []account.Session
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, `
 			SELECT `+sessionColumns+` FROM session s
 			WHERE s.account_id = $1 AND s.ended_at IS NULL AND s.idle_until > $2 AND s.expires_at > $2
@@ -501,20 +502,6 @@ func (s *Store) Sessions(ctx context.Context, userID int64, now time.Time) ([]ac
 		return err
 	})
 	return list, err
-}
-
-// collect reads all rows and closes them.
-func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
-	defer rows.Close()
-	var list []T
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, one)
-	}
-	return list, rows.Err()
 }
 
 // EndSession ends one session of a user.
@@ -541,7 +528,7 @@ func (s *Store) EndSessions(ctx context.Context, userID int64, at time.Time) err
 
 // RefreshSession finds the session of a refresh token that has not been used.
 func (s *Store) RefreshSession(ctx context.Context, hash []byte) (id int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		return orNotFound(db.QueryRowContext(ctx, `SELECT session_id FROM refresh_token WHERE hash = $1 AND rotated_at IS NULL`, hash).Scan(&id),
 			account.ErrSessionNotFound)
 	})
@@ -682,7 +669,7 @@ func (s *Store) QueueMail(ctx context.Context, m account.Mail) error {
 
 // Mail reads a message of the outbox.
 func (s *Store) Mail(ctx context.Context, id int64) (m account.Mail, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		err := db.QueryRowContext(ctx, `
 			SELECT id, kind, account_id, address, name, language, document_id, days_left, other, state, created_at, post_id FROM mail WHERE id = $1`, id).
 			Scan(&m.ID, &m.Kind, &m.UserID, &m.Address, &m.Name, &m.Language, &m.DocumentID, &m.DaysLeft, &m.Other, &m.State, &m.CreatedAt, &m.PostID)

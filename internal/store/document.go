@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -134,7 +133,7 @@ func onFile(uploads []media.Upload) *media.Upload {
 
 // Document reads a document of an owner.
 func (s *Store) Document(ctx context.Context, owner, id int64) (d document.Document, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		d, err = oneDocument(ctx, db, owner, id, "")
 		return err
 	})
@@ -143,7 +142,7 @@ func (s *Store) Document(ctx context.Context, owner, id int64) (d document.Docum
 
 // DocumentByID reads anybody's document.
 func (s *Store) DocumentByID(ctx context.Context, id int64) (d document.Document, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		d, err = documentRow(ctx, db, db.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1`, id))
 		return err
 	})
@@ -250,7 +249,7 @@ func (s *Store) DeleteDocument(ctx context.Context, by account.Actor, owner, id 
 // not expire last.
 func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, today calendar.Day, limit, offset int) (document.Page, error) {
 	var page document.Page
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		q := &query{}
 		q.where("d.owner_id = ?", owner)
 		if f.Type != "" {
@@ -274,7 +273,7 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM document d`+q.clause(), q.args...).Scan(&page.Count); err != nil {
 			return err
 		}
-		rows, err := db.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		rows, err := db.QueryContext(ctx, `SELECT `+documentColumns+` FROM document d`+q.clause()+
 			` ORDER BY d.expires_on ASC NULLS LAST, d.id`+q.bind(` LIMIT ? OFFSET ?`, limit, offset), q.args...)
 		if err != nil {
 			return err

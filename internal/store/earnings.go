@@ -2,14 +2,13 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
@@ -17,10 +16,16 @@ import (
 const entryColumns = `e.id, e.owner_id, e.date, e.platform, e.app_income, e.tips, e.commission, e.expenses, e.hours, e.distance_km, e.trips,
 	e.currency, e.note, e.earnings, e.legacy_earnings, e.created_at, e.updated_at, e.revision`
 
+func entryFields(e *earnings.Entry) []any {
+	return []any{
+		&e.ID, &e.OwnerID, &e.Date, &e.Platform, &e.AppIncome, &e.Tips, &e.Commission, &e.Expenses, &e.Hours, &e.DistanceKM, &e.Trips,
+		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CreatedAt, &e.UpdatedAt, &e.Revision,
+	}
+}
+
 func scanEntry(r row) (earnings.Entry, error) {
 	var e earnings.Entry
-	err := r.Scan(&e.ID, &e.OwnerID, &e.Date, &e.Platform, &e.AppIncome, &e.Tips, &e.Commission, &e.Expenses, &e.Hours, &e.DistanceKM, &e.Trips,
-		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CreatedAt, &e.UpdatedAt, &e.Revision)
+	err := r.Scan(entryFields(&e)...)
 	return e, orNotFound(err, earnings.ErrNotFound)
 }
 
@@ -85,19 +90,6 @@ func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []e
 		return earnings.Entry{}, false, fmt.Errorf("create entries: %w", err)
 	}
 	return first, repeated, nil
-}
-
-// creation is what the history says of a thing that was made: see record.
-func creation(made any) (string, error) {
-	changes, err := diff(nil, made)
-	if err != nil {
-		return "", fmt.Errorf("compare for history: %w", err)
-	}
-	text, err := json.Marshal(changes)
-	if err != nil {
-		return "", fmt.Errorf("encode history: %w", err)
-	}
-	return string(text), nil
 }
 
 // recordEntries writes the history of new entries, as record does of one.
@@ -166,14 +158,8 @@ func (t *txn) entry(ctx context.Context, owner, id int64, lock string) (earnings
 	if err != nil {
 		return e, err
 	}
-	err = withItems(ctx, t.Tx, []*earnings.Entry{&e})
+	err = withItems(ctx, t, []*earnings.Entry{&e})
 	return e, err
-}
-
-// querier is a transaction, a connection or a pool.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // withItems reads the expense items of some entries in one query.
@@ -214,7 +200,7 @@ func pointers(entries []earnings.Entry) []*earnings.Entry {
 
 // EntryOwner is whose an entry is.
 func (s *Store) EntryOwner(ctx context.Context, id int64) (owner int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		return orNotFound(db.QueryRowContext(ctx, `SELECT owner_id FROM entry WHERE id = $1`, id).Scan(&owner), earnings.ErrNotFound)
 	})
 	return owner, err
@@ -222,7 +208,7 @@ func (s *Store) EntryOwner(ctx context.Context, id int64) (owner int64, err erro
 
 // Entry reads an entry of an owner.
 func (s *Store) Entry(ctx context.Context, owner, id int64) (e earnings.Entry, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		e, err = scanEntry(db.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entry e WHERE e.id = $1 AND e.owner_id = $2`, id, owner))
 		if err != nil {
 			return err
@@ -321,11 +307,15 @@ func entryQuery(owner int64, f earnings.Filter) *query {
 // counts; by cursor it does not.
 func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at earnings.Place) (earnings.Page, error) {
 	var page earnings.Page
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		q := entryQuery(owner, f)
-		if at.Cursor == nil {
-			if err := db.QueryRowContext(ctx, `SELECT count(*) FROM entry e`+q.clause(), q.args...).Scan(&page.Count); err != nil {
-				return err
+		columns, scan := entryColumns, scanEntry
+		count, args := `(SELECT count(*) FROM entry e`+q.clause()+`)`, q.args
+		if at.Cursor == nil { // goes along, which saves asking twice
+			columns += `, ` + count
+			scan = func(r row) (e earnings.Entry, err error) {
+				err = r.Scan(append(entryFields(&e), &page.Count)...)
+				return e, err
 			}
 		}
 		back := at.Cursor != nil && at.Cursor.Back
@@ -333,13 +323,16 @@ func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at 
 			q.where("(e.date, e.id) "+map[bool]string{true: ">", false: "<"}[back]+" (?, ?)", c.Date, c.ID)
 		}
 		dir := map[bool]string{true: " ASC", false: " DESC"}[back]
-		rows, err := db.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+		rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM entry e`+q.clause()+
 			` ORDER BY e.date`+dir+`, e.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
 		if err != nil {
 			return err
 		}
-		if page.Entries, err = collect(rows, scanEntry); err != nil {
+		if page.Entries, err = collect(rows, scan); err != nil {
 			return err
+		}
+		if len(page.Entries) == 0 && at.Cursor == nil && at.Offset > 0 { // behind the end
+			return db.QueryRowContext(ctx, `SELECT `+count, args...).Scan(&page.Count)
 		}
 		more := len(page.Entries) > at.Limit
 		page.Entries = page.Entries[:min(len(page.Entries), at.Limit)]
@@ -362,12 +355,12 @@ func (s *Store) EachEntry(ctx context.Context, owner int64, f earnings.Filter, d
 	var after earnings.Entry
 	for {
 		var batch []earnings.Entry
-		err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		err := s.reading(ctx, func(ctx context.Context, db querier) error {
 			q := entryQuery(owner, f)
 			if after.ID != 0 {
 				q.where("(e.date, e.id) > (?, ?)", after.Date, after.ID)
 			}
-			rows, err := db.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+ //nolint:gosec // constants and numbered parameters
+			rows, err := db.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+
 				q.bind(` ORDER BY e.date, e.id LIMIT ?`, exportBatch), q.args...)
 			if err != nil {
 				return err
@@ -404,7 +397,7 @@ func sumFields(s *earnings.Sums) []any {
 
 // list runs a query in the reading pool and collects its rows.
 func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), query string, args ...any) (found []T, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, query, args...)
 		if err != nil {
 			return err
@@ -415,36 +408,50 @@ func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), query
 	return found, err
 }
 
-// DaySums sums up by day and platform.
-func (s *Store) DaySums(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.DaySums, error) {
-	q := entryQuery(owner, f)
-	return list(ctx, s, func(r row) (earnings.DaySums, error) {
-		var d earnings.DaySums
-		err := r.Scan(append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)...)
-		return d, err
-	}, `SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`+s.dialect.collateC, q.args...)
+// Parts sums up what a summary is made of, on one connection.
+func (s *Store) Parts(ctx context.Context, owner int64, ask func(account.Settings) (earnings.Filter, calendar.Day, error)) (earnings.Parts, error) {
+	var p earnings.Parts
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+		set, err := settingsOf(ctx, db, owner)
+		if err != nil {
+			return err
+		}
+		f, since, err := ask(set)
+		if err != nil {
+			return err
+		}
+		days := f
+		days.From = &since
+		return db.all(ctx, s.daySums(owner, days, &p.Days), categorySums(owner, f, &p.Categories), otherCurrencies(owner, f, &p.Others))
+	})
+	return p, err
 }
 
-// CategorySums sums up the expense items by category, the largest first.
-func (s *Store) CategorySums(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.CategorySum, error) {
+func (s *Store) daySums(owner int64, f earnings.Filter, into *[]earnings.DaySums) question {
 	q := entryQuery(owner, f)
-	return list(ctx, s, func(r row) (earnings.CategorySum, error) {
-		var c earnings.CategorySum
-		err := r.Scan(&c.Category, &c.Amount)
+	var d earnings.DaySums
+	fields := append([]any{&d.Date, &d.Platform}, sumFields(&d.Sums)...)
+	return collected(into, func(r row) (earnings.DaySums, error) { err := r.Scan(fields...); return d, err },
+		`SELECT e.date, e.platform, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.date, e.platform ORDER BY e.date, e.platform`+s.dialect.collateC, q.args)
+}
+
+func categorySums(owner int64, f earnings.Filter, into *[]earnings.CategorySum) question {
+	q := entryQuery(owner, f)
+	return collected(into, func(r row) (c earnings.CategorySum, err error) {
+		err = r.Scan(&c.Category, &c.Amount)
 		return c, err
 	}, `SELECT i.category, CAST(sum(i.amount) AS bigint) AS total FROM entry e JOIN expense_item i ON i.entry_id = e.id`+q.clause()+
-		` GROUP BY i.category ORDER BY total DESC, i.category`, q.args...)
+		` GROUP BY i.category ORDER BY total DESC, i.category`, q.args)
 }
 
-// OtherCurrencies sums up the entries in other currencies than the filter's.
-func (s *Store) OtherCurrencies(ctx context.Context, owner int64, f earnings.Filter) ([]earnings.CurrencySums, error) {
+// otherCurrencies sums up the entries in other currencies than the filter's.
+func otherCurrencies(owner int64, f earnings.Filter, into *[]earnings.CurrencySums) question {
 	currency := f.Currency
 	f.Currency = ""
 	q := entryQuery(owner, f)
 	q.where("e.currency <> ?", currency)
-	return list(ctx, s, func(r row) (earnings.CurrencySums, error) {
-		var c earnings.CurrencySums
-		err := r.Scan(append([]any{&c.Currency}, sumFields(&c.Sums)...)...)
+	return collected(into, func(r row) (c earnings.CurrencySums, err error) {
+		err = r.Scan(append([]any{&c.Currency}, sumFields(&c.Sums)...)...)
 		return c, err
-	}, `SELECT e.currency, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.currency ORDER BY e.currency`, q.args...)
+	}, `SELECT e.currency, `+sums+` FROM entry e`+q.clause()+` GROUP BY e.currency ORDER BY e.currency`, q.args)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/ridecopilot/ridecopilot/internal/listing"
@@ -18,7 +19,7 @@ func (s *Store) PlanPosts(ctx context.Context, reader int64, f listing.Filter, o
 	if s.dialect.name == sqliteDialect.name {
 		explain, columns = `EXPLAIN QUERY PLAN `, 4
 	}
-	rows, err := s.read.QueryContext(ctx, explain+statement, q.args...)
+	rows, err := sqlQuerier{s.read}.QueryContext(ctx, explain+statement, q.args...)
 	if err != nil {
 		return "", err
 	}
@@ -44,4 +45,18 @@ func (s *Store) MigrateTo(ctx context.Context, version int64) error {
 		_, err = p.UpTo(ctx, version)
 	}
 	return err
+}
+
+// Creation and Compared are what the history says of a thing that was made, each
+// found out in its own way.
+func Creation(made any) (string, error) { return creation(made) }
+
+// Compared: see Creation.
+func Compared(made any) (string, error) {
+	changes, err := diff(nil, made)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(changes)
+	return string(text), err
 }

@@ -86,6 +86,39 @@ func TestLostConnections_D6(t *testing.T) {
 	}
 }
 
+// TestLostConnections_Reading_D6 cuts every connection and reads: the reader is
+// told to try again, and soon succeeds.
+func TestLostConnections_Reading_D6(t *testing.T) {
+	s := storetest.Postgres(t)
+	u := newUser(t, s, "ana@example.com")
+	p := newPost(t, s, u.ID, nil)
+	for name, read := range map[string]func() error{
+		"a row":            func() error { _, err := s.User(t.Context(), u.ID); return err },
+		"rows":             func() error { _, err := s.Sessions(t.Context(), u.ID, noon); return err },
+		"several together": func() error { _, err := s.Post(t.Context(), p.ID, u.ID); return err },
+	} {
+		must(t, read()) // over a connection that is known
+		_, _ = s.Writer().ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()`)
+		for try := 1; ; try++ {
+			err := read()
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, fault.Unavailable) || try > 20 {
+				t.Fatalf("%s, try %d with the connection cut: %v, want %v", name, try, err, fault.Unavailable)
+			}
+		}
+		for range 3 {
+			must(t, read())
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Post(ctx, p.ID, u.ID); !errors.Is(err, context.Canceled) {
+		t.Errorf("for somebody who has gone: %v, want %v", err, context.Canceled)
+	}
+}
+
 // TestReadOnlyServer_D6 turns the database read-only under an open connection,
 // as a failover does that leaves sockets open: the connection is thrown away.
 func TestReadOnlyServer_D6(t *testing.T) {

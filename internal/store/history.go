@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
@@ -39,6 +40,13 @@ const (
 // structs whose JSON form is what is worth remembering (never a secret); nil
 // stands for nothing.
 func (t *txn) record(ctx context.Context, by account.Actor, act, object string, id, owner int64, before, after any, at time.Time) error {
+	if before == nil && after != nil {
+		changes, err := creation(after)
+		if err != nil {
+			return err
+		}
+		return t.writeText(ctx, by, act, object, id, owner, changes, at)
+	}
 	changes, err := diff(before, after)
 	if err != nil {
 		return fmt.Errorf("compare for history: %w", err)
@@ -51,7 +59,11 @@ func (t *txn) write(ctx context.Context, by account.Actor, act, object string, i
 	if err != nil {
 		return fmt.Errorf("encode history: %w", err)
 	}
-	_, err = t.ExecContext(ctx, insertHistory+`($1, $2, $3, $4, $5, $6, $7, $8, $9)`, historyRow(by, act, object, id, owner, string(text), at)...)
+	return t.writeText(ctx, by, act, object, id, owner, string(text), at)
+}
+
+func (t *txn) writeText(ctx context.Context, by account.Actor, act, object string, id, owner int64, changes string, at time.Time) error {
+	_, err := t.ExecContext(ctx, insertHistory+`($1, $2, $3, $4, $5, $6, $7, $8, $9)`, historyRow(by, act, object, id, owner, changes, at)...)
 	if err != nil {
 		return fmt.Errorf("record history: %w", err)
 	}
@@ -69,6 +81,58 @@ var (
 	null   = json.RawMessage("null")
 	hidden = json.RawMessage(trail.Hidden) // stands for a value that the history must not hold
 )
+
+// creation is what the history says of a thing that was made: what comes of
+// comparing it with nothing, without taking it apart and putting it together
+// again.
+func creation(made any) (string, error) {
+	text, err := json.Marshal(made)
+	if err != nil {
+		return "", fmt.Errorf("encode for history: %w", err)
+	}
+	type field struct{ name, value []byte } // as they stand in text
+	var fields []field
+	for rest := bytes.TrimSuffix(bytes.TrimPrefix(text, []byte("{")), []byte("}")); len(rest) > 0; {
+		end := fieldEnd(rest)
+		name, value, _ := bytes.Cut(rest[:end], []byte(":")) // there is none in a name of ours
+		if !bytes.Equal(value, null) {
+			fields = append(fields, field{name, value})
+		}
+		rest = rest[min(end+1, len(rest)):]
+	}
+	slices.SortFunc(fields, func(a, b field) int { return bytes.Compare(a.name, b.name) })
+	b := append(make([]byte, 0, len(text)+8*len(fields)), '{')
+	for i, f := range fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(b, f.name...), ":[null,"...)
+		b = append(append(b, f.value...), ']')
+	}
+	return string(append(b, '}')), nil
+}
+
+// fieldEnd is where the first of the fields ends: at the comma behind it, or at
+// the end of the text.
+func fieldEnd(text []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == ',' && depth == 0:
+			return i
+		}
+	}
+	return len(text)
+}
 
 // diff lists the fields that differ, each with its old and its new value.
 func diff(before, after any) (map[string][2]json.RawMessage, error) {

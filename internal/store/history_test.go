@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -629,4 +630,42 @@ func firstMail(t *testing.T, s *store.Store) (id int64) {
 	t.Helper()
 	must(t, s.Reader().QueryRowContext(t.Context(), `SELECT min(id) FROM mail`).Scan(&id))
 	return id
+}
+
+// What is made is what it differs in from nothing, to the byte.
+func TestCreation(t *testing.T) {
+	full := anEntry(1, 20_000).Details
+	full.Note = "a \"b\": [{,}] <i> & \u2028 é \\ \n"
+	full.Hours = new(fixed.Amount(950))
+	post := aPost(1)
+	for _, made := range []any{full, earnings.Details{}, post.Record(), listing.Record{}, aDocument(1).Details, account.User{Name: "Ana"}, struct{}{}} {
+		got, err := store.Creation(made)
+		must(t, err)
+		want, err := store.Compared(made)
+		must(t, err)
+		if got != want {
+			t.Errorf("of %T the history says\n%s, want\n%s", made, got, want)
+		}
+	}
+	if got, err := store.Creation(make(chan int)); err == nil {
+		t.Errorf("of a channel the history says %s", got)
+	}
+}
+
+// A new post is answered as it will be read.
+func TestCreatePost_AsRead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		u := newUser(t, s, "ana@example.com")
+		for _, limit := range []int{0, 5} {
+			p := aPost(u.ID)
+			p.Consumption, p.Seats, p.Description = new(fixed.Amount(540)), new(5), "Curată.\n<b> & \"așa\""
+			made, _, err := s.CreatePost(t.Context(), actor(u.ID), p, limit)
+			must(t, err)
+			read, err := s.Post(t.Context(), made.ID, u.ID)
+			must(t, err)
+			if !reflect.DeepEqual(made, read) || made.OwnerName != u.Name || !made.OwnerActive {
+				t.Errorf("made %+v, read %+v", made, read)
+			}
+		}
+	})
 }

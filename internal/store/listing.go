@@ -13,6 +13,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
@@ -61,12 +62,11 @@ func (s *Store) CreatePost(ctx context.Context, by account.Actor, p listing.Post
 		if err != nil {
 			return err
 		}
-		if repeated = id != 0; !repeated {
-			if id, err = tx.insertPost(ctx, by, p, limit); err != nil {
-				return err
-			}
+		if repeated = id != 0; repeated {
+			post, err = tx.post(ctx, id, by.ID, "")
+		} else {
+			post, err = tx.insertPost(ctx, by, p, limit)
 		}
-		post, err = tx.post(ctx, id, by.ID, "")
 		return err
 	})
 	if err != nil {
@@ -75,33 +75,37 @@ func (s *Store) CreatePost(ctx context.Context, by account.Actor, p listing.Post
 	return post, repeated, nil
 }
 
-func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, limit int) (int64, error) {
+// insertPost stores a post and returns it as it would be read.
+func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, limit int) (listing.Post, error) {
+	err := t.QueryRowContext(ctx, `SELECT name, is_active FROM account WHERE id = $1`+t.s.dialect.forUpdate, p.OwnerID).Scan(&p.OwnerName, &p.OwnerActive)
+	if err != nil {
+		return p, orNotFound(err, account.ErrUnauthenticated)
+	}
 	if limit > 0 {
-		full, err := t.quotaFull(ctx, "car_post", p.OwnerID, limit)
+		n, err := t.owned(ctx, "car_post", p.OwnerID)
 		if err != nil {
-			return 0, err
+			return p, err
 		}
-		if full {
-			return 0, listing.ErrTooMany
+		if n >= limit {
+			return p, listing.ErrTooMany
 		}
 	}
-	var id int64
-	err := t.QueryRowContext(ctx, `
+	err = t.QueryRowContext(ctx, `
 		INSERT INTO car_post (owner_id, created_at, updated_at,
 			make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
 			description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
 			make_key, model_key, fuel_key, body_key, transmission_key, location_key, search)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
 			$28, $29, $30, $31, $32, $33, $34)
-		RETURNING id`,
-		append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt}, detailArgs(p.Details)...)...).Scan(&id)
+		RETURNING id, revision`,
+		append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt}, detailArgs(p.Details)...)...).Scan(&p.ID, &p.Revision)
 	if err != nil {
-		return 0, err
+		return p, err
 	}
-	if err := t.made(ctx, by, id); err != nil {
-		return 0, err
+	if err := t.made(ctx, by, p.ID); err != nil {
+		return p, err
 	}
-	return id, t.record(ctx, by, actCreate, objectPost, id, p.OwnerID, nil, p.Record(), p.CreatedAt)
+	return p, t.record(ctx, by, actCreate, objectPost, p.ID, p.OwnerID, nil, p.Record(), p.CreatedAt)
 }
 
 // lockOwner locks an owner's row, so that two creations at once cannot both take
@@ -116,9 +120,15 @@ func (t *txn) quotaFull(ctx context.Context, table string, owner int64, limit in
 	if err := t.lockOwner(ctx, owner); err != nil {
 		return false, err
 	}
-	var n int
-	err := t.QueryRowContext(ctx, `SELECT count(*) FROM `+table+` WHERE owner_id = $1`, owner).Scan(&n)
+	n, err := t.owned(ctx, table, owner)
 	return n >= limit, err
+}
+
+// owned counts the rows of an owner, whose row is locked. That is a statement of
+// its own: one that has waited for the lock counts what it saw before.
+func (t *txn) owned(ctx context.Context, table string, owner int64) (n int, err error) {
+	err = t.QueryRowContext(ctx, `SELECT count(*) FROM `+table+` WHERE owner_id = $1`, owner).Scan(&n)
+	return n, err
 }
 
 func (t *txn) post(ctx context.Context, id, reader int64, lock string) (listing.Post, error) {
@@ -127,13 +137,19 @@ func (t *txn) post(ctx context.Context, id, reader int64, lock string) (listing.
 
 // onePost reads a post with its photos.
 func onePost(ctx context.Context, db querier, id, reader int64, lock string) (listing.Post, error) {
-	p, err := scanPost(db.QueryRowContext(ctx, postSelect+postFrom+` WHERE p.id = $2`+lock, reader, id))
+	var posts []listing.Post
+	var photos []media.Upload
+	err := db.all(ctx,
+		collected(&posts, func(r row) (listing.Post, error) { return scanPost(r) }, postSelect+postFrom+` WHERE p.id = $2`+lock, []any{reader, id}),
+		collected(&photos, scanUpload, uploadSelect+` WHERE post_id = $1 ORDER BY position, id`, []any{id}))
 	if err != nil {
 		return listing.Post{}, err
 	}
-	posts := []listing.Post{p}
-	err = withPhotos(ctx, db, posts)
-	return posts[0], err
+	if len(posts) == 0 {
+		return listing.Post{}, listing.ErrNotFound
+	}
+	posts[0].Photos = photos
+	return posts[0], nil
 }
 
 // withPhotos gives posts their photos, in one statement for all of them.
@@ -151,7 +167,7 @@ func withPhotos(ctx context.Context, db querier, posts []listing.Post) error {
 
 // Post reads a post.
 func (s *Store) Post(ctx context.Context, id, reader int64) (p listing.Post, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		p, err = onePost(ctx, db, id, reader, "")
 		return err
 	})
@@ -425,21 +441,25 @@ func wide(n *int) *int64 {
 // cost does not grow with depth.
 func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o listing.Order, at listing.Place) (listing.Page, error) {
 	var page listing.Page
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		q := s.postQuery(reader, f)
+		page.Exact = true
+		var count []question // goes with the page
 		var err error
 		whole := false
 		switch {
 		case at.Cursor != nil:
 		case f.Own:
-			err = countPosts(ctx, db, q, "", &page)
+			count = []question{countPosts(q, "", &page.Count)}
 		case f.Narrow():
 			whole, err = matches(ctx, db, q, o, at, &page)
+		case at.Offset >= tallyFrom && o.Key == "created_at":
+			at.Offset, err = deepTally(ctx, db, q, o, at.Offset, &page)
 		default:
-			at.Offset, err = tally(ctx, db, q, o, at.Offset, &page)
+			count = []question{tally(&page.Count)}
 		}
 		if err == nil && !whole {
-			err = walk(ctx, db, q, o, at, &page)
+			err = walk(ctx, db, q, o, at, &page, count...)
 		}
 		if err != nil {
 			return err
@@ -465,17 +485,13 @@ func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o lis
 }
 
 // walk reads a page, and one post more, where an index has the posts in order.
-func walk(ctx context.Context, db *sql.Conn, q *query, o listing.Order, at listing.Place, page *listing.Page) error {
+func walk(ctx context.Context, db querier, q *query, o listing.Order, at listing.Place, page *listing.Page, also ...question) error {
 	statement, err := q.posts(o, at)
 	if err != nil {
 		return err
 	}
-	rows, err := db.QueryContext(ctx, statement, q.args...)
-	if err != nil {
-		return err
-	}
-	page.Posts, err = collect(rows, func(r row) (listing.Post, error) { return scanPost(r) })
-	return err
+	scan := func(r row) (listing.Post, error) { return scanPost(r) }
+	return db.all(ctx, append(also, collected(&page.Posts, scan, statement, q.args))...)
 }
 
 // matches reads a page of a narrowed list by number, and one post more, and
@@ -483,7 +499,7 @@ func walk(ctx context.Context, db *sql.Conn, q *query, o listing.Order, at listi
 // looked for once, counted and sorted: an engine that looks for a page alone may
 // walk through an index in the order of the list and find few. Beyond, whole is
 // false, and what matches is so frequent that the walk is right.
-func matches(ctx context.Context, db *sql.Conn, q *query, o listing.Order, at listing.Place, page *listing.Page) (whole bool, err error) {
+func matches(ctx context.Context, db querier, q *query, o listing.Order, at listing.Place, page *listing.Page) (whole bool, err error) {
 	found := query{args: slices.Clone(q.args)}
 	statement := `WITH m AS MATERIALIZED (SELECT p.id, ` + sortExpr(o) + ` AS place FROM car_post p` + q.clause() + countLimit + `)` +
 		postSelect + `, (SELECT count(*) FROM m)` +
@@ -495,7 +511,7 @@ func matches(ctx context.Context, db *sql.Conn, q *query, o listing.Order, at li
 	}
 	page.Posts, err = collect(rows, func(r row) (listing.Post, error) { return scanPost(r, &page.Count) })
 	if err == nil && len(page.Posts) == 0 { // nothing matches, or the place is behind the last page
-		err = countPosts(ctx, db, q, countLimit, page)
+		err = db.all(ctx, countPosts(q, countLimit, &page.Count))
 	}
 	page.Exact = page.Count <= listing.CountLimit
 	page.Count = min(page.Count, listing.CountLimit)
@@ -538,14 +554,15 @@ func postPage(chosen string) string {
 const tallyFrom = 5000
 
 // tally counts all posts that everybody may see, by the days' counts that
-// triggers keep (migration 0005). Far down the list by creation it also finds the
-// day on which the place is: the condition that the list begins there is added,
-// and what is left of the offset returned.
-func tally(ctx context.Context, db *sql.Conn, q *query, o listing.Order, offset int, page *listing.Page) (int, error) {
-	page.Exact = true
-	if offset < tallyFrom || o.Key != "created_at" {
-		return offset, db.QueryRowContext(ctx, `SELECT CAST(COALESCE(sum(posts), 0) AS bigint) FROM post_tally`).Scan(&page.Count)
-	}
+// triggers keep (migration 0005).
+func tally(into *int) question {
+	return one(`SELECT CAST(COALESCE(sum(posts), 0) AS bigint) FROM post_tally`, nil, into)
+}
+
+// deepTally is tally, and finds the day on which a place far down the list by
+// creation is: the condition that the list begins there is added, and what is left
+// of the offset returned.
+func deepTally(ctx context.Context, db querier, q *query, o listing.Order, offset int, page *listing.Page) (int, error) {
 	var day calendar.Day
 	var before int
 	err := db.QueryRowContext(ctx, `
@@ -571,17 +588,15 @@ func tally(ctx context.Context, db *sql.Conn, q *query, o listing.Order, offset 
 var countLimit = ` LIMIT ` + strconv.Itoa(listing.CountLimit+1)
 
 // countPosts counts what the conditions leave.
-func countPosts(ctx context.Context, db *sql.Conn, q *query, limit string, page *listing.Page) error {
-	page.Exact = true
+func countPosts(q *query, limit string, into *int) question {
 	// PostgreSQL wants every parameter used: the reader's number is the first.
-	return db.QueryRowContext(ctx, `SELECT count(*), CAST($1 AS bigint) FROM (SELECT 1 FROM car_post p`+q.clause()+limit+`) AS matches`, q.args...).
-		Scan(&page.Count, new(int64))
+	return one(`SELECT count(*), CAST($1 AS bigint) FROM (SELECT 1 FROM car_post p`+q.clause()+limit+`) AS matches`, q.args, into, new(int64))
 }
 
 // Facets counts the values of the fields that people narrow by.
 func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (listing.Facets, error) {
 	facets := listing.Facets{Values: map[string][]listing.FacetValue{}}
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		q := s.postQuery(reader, f)
 		var columns, keys, firsts, parts []string
 		for _, field := range listing.FacetFields {
@@ -594,7 +609,6 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 			parts = append(parts, `SELECT '`+field+`' AS field, min(`+field+`) AS value, CAST(sum(n) AS bigint) AS n FROM g WHERE `+field+`_key <> '' GROUP BY `+field+`_key`)
 		}
 		// Posts alike in all fields are one row before each field is counted.
-		//nolint:gosec // constants and numbered parameters
 		rows, err := db.QueryContext(ctx, `
 			WITH m AS (SELECT `+strings.Join(columns, ", ")+` FROM car_post p`+q.clause()+q.bind(` LIMIT ?`, listing.CountLimit+1)+`),
 			g AS MATERIALIZED (SELECT `+strings.Join(keys, ", ")+`, `+strings.Join(firsts, ", ")+`, count(*) AS n FROM m GROUP BY `+strings.Join(keys, ", ")+`)

@@ -70,15 +70,15 @@ func (t *txn) loadChunks(ctx context.Context, into string, width, chunk, first, 
 	if made != nil {
 		into += " RETURNING id"
 	}
-	run := func(args []any) (*sql.Rows, error) { return t.QueryContext(ctx, into, args...) }
+	run := func(args []any) (rows, error) { return t.QueryContext(ctx, into, args...) }
 	exec := func(args []any) (sql.Result, error) { return t.ExecContext(ctx, into, args...) }
 	if last-first > fewRows {
-		insert, err := t.PrepareContext(ctx, into)
+		insert, err := t.PrepareContext(ctx, into) //nolint:sqlclosecheck // closed when all rows are in
 		if err != nil {
 			return err
 		}
 		defer insert.Close() //nolint:errcheck // the transaction tells of all that counts
-		run = func(args []any) (*sql.Rows, error) { return insert.QueryContext(ctx, args...) }
+		run = func(args []any) (rows, error) { return rowsOf(insert.QueryContext(ctx, args...)) }
 		exec = func(args []any) (sql.Result, error) { return insert.ExecContext(ctx, args...) }
 	}
 	values := make([]any, 0, chunk*width)

@@ -145,7 +145,7 @@ func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited b
 // Upload reads one upload of a target of an owner.
 func (s *Store) Upload(ctx context.Context, owner int64, t media.Target, id int64) (u media.Upload, err error) {
 	cond, target := ofTarget(t, 3)
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		u, err = scanUpload(db.QueryRowContext(ctx, uploadSelect+` WHERE id = $1 AND owner_id = $2 AND `+cond, id, owner, target))
 		return err
 	})
@@ -159,7 +159,7 @@ func (s *Store) StartedUploads(ctx context.Context, owner, post int64) ([]media.
 
 // UploadByID reads any upload.
 func (s *Store) UploadByID(ctx context.Context, id int64) (u media.Upload, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		u, err = scanUpload(db.QueryRowContext(ctx, uploadSelect+` WHERE id = $1`, id))
 		return err
 	})
@@ -536,7 +536,7 @@ func anys[T any](list []T) []any {
 // OpenPurges is how many removals have not been confirmed by the storage though
 // they are due, and since when the oldest has waited; nil when there is none.
 func (s *Store) OpenPurges(ctx context.Context, at time.Time) (n int64, oldest *time.Time, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		n, oldest, err = openPurges(ctx, db, at)
 		return err
 	})
@@ -646,7 +646,7 @@ func (s *Store) KeepReport(ctx context.Context, at time.Time, r media.Report, ke
 
 // LastReport is the report that was kept last.
 func (s *Store) LastReport(ctx context.Context) (at time.Time, r media.Report, ok bool, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		at, r, ok, err = lastReport(ctx, db)
 		return err
 	})
@@ -668,7 +668,7 @@ func lastReport(ctx context.Context, db querier) (at time.Time, r media.Report, 
 // HasLegacyKey tells whether an upload's object lies under a key that came with
 // the older backend's data.
 func (s *Store) HasLegacyKey(ctx context.Context, key string) (found bool, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM upload WHERE legacy_key = $1)`, key).Scan(&found)
 	})
 	return found, err
@@ -699,7 +699,7 @@ func (s *Store) LegacyUploads(ctx context.Context, after int64, limit int) ([]in
 
 // CountUploads is how many uploads have objects.
 func (s *Store) CountUploads(ctx context.Context) (n int, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT count(*) FROM upload WHERE folder IS NOT NULL OR upload_key IS NOT NULL`).Scan(&n)
 	})
 	return n, err

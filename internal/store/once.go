@@ -76,7 +76,7 @@ func (s *Store) Answered(ctx context.Context, by account.Actor, now time.Time) (
 	var status sql.NullInt64
 	var location, etag sql.NullString
 	var hash string
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `
 			SELECT request_hash, status, location, etag, body FROM idempotency
 			WHERE account_id = $1 AND route = $2 AND key = $3 AND created_at > $4`,

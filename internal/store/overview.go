@@ -53,7 +53,7 @@ func (s *Store) Sums(ctx context.Context, from, to calendar.Day) ([]overview.Sum
 // words: partial indexes are made for them.
 func (s *Store) Attention(ctx context.Context, at time.Time) (overview.Attention, error) {
 	var a overview.Attention
-	err := s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		err := db.QueryRowContext(ctx, `
 			SELECT
 				(SELECT count(DISTINCT post_id) FROM report WHERE resolved_at IS NULL),

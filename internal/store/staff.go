@@ -81,7 +81,7 @@ func groupsOf(ctx context.Context, db querier, id int64) ([]int64, error) {
 
 // Profile reads a user and the groups they are in, ascending.
 func (s *Store) Profile(ctx context.Context, id int64) (u account.User, groups []int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		u, err = scanUser(db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`, id))
 		if err != nil {
 			return err
@@ -336,7 +336,7 @@ func oneGroup(ctx context.Context, db querier, id int64, lock string) (account.G
 
 // Group reads a group.
 func (s *Store) Group(ctx context.Context, id int64) (g account.Group, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		g, err = oneGroup(ctx, db, id, "")
 		return err
 	})
@@ -345,7 +345,7 @@ func (s *Store) Group(ctx context.Context, id int64) (g account.Group, err error
 
 // Groups reads all groups: there are few.
 func (s *Store) Groups(ctx context.Context) (list []account.Group, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, groupQuery+` ORDER BY g.id`)
 		if err != nil {
 			return err
@@ -455,7 +455,7 @@ func (s *Store) DeleteGroup(ctx context.Context, by account.Actor, id int64, at 
 
 // Permissions reads what the groups of a user allow.
 func (s *Store) Permissions(ctx context.Context, userID int64) (list []account.Permission, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, `
 			SELECT DISTINCT p.resource, p.action FROM staff_group_member m JOIN staff_group_permission p ON p.group_id = m.group_id
 			WHERE m.account_id = $1`, userID)

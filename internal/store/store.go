@@ -1,6 +1,7 @@
 // Package store is all the SQL of the product. A [Store] keeps the domain's
-// things in SQLite or PostgreSQL through database/sql, with one text for both
-// engines; its methods are the interfaces that the domain packages declare.
+// things in SQLite or PostgreSQL through database/sql (but for what it reads from
+// PostgreSQL: see reader.go), with one text for both engines; its methods are the
+// interfaces that the domain packages declare.
 // One method is one transaction, history and jobs included.
 package store
 
@@ -271,7 +272,7 @@ func (s *Store) Engine() string { return s.dialect.name }
 
 // Ping is nil when the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	return s.reading(ctx, func(ctx context.Context, db querier) error {
 		var one int
 		return db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 	})
@@ -329,25 +330,24 @@ func (s *Store) once(ctx context.Context, do func(*txn) error) (err error) {
 	return nil
 }
 
+func (t *txn) QueryContext(ctx context.Context, query string, args ...any) (rows, error) {
+	return sqlQuerier{t.Tx}.QueryContext(ctx, query, args...)
+}
+
+func (t *txn) QueryRowContext(ctx context.Context, query string, args ...any) row {
+	return sqlQuerier{t.Tx}.QueryRowContext(ctx, query, args...)
+}
+
+func (t *txn) all(ctx context.Context, questions ...question) error {
+	return sqlQuerier{t.Tx}.all(ctx, questions...)
+}
+
 // enqueue records a job in the transaction.
 func (t *txn) enqueue(ctx context.Context, job Job) error {
 	if t.s.queue == nil {
 		return errors.New("store: no queue was set")
 	}
 	return t.s.queue.Enqueue(ctx, t.conn, t.Tx, job)
-}
-
-// reading runs do on one connection, bounds it and explains its error.
-func (s *Store) reading(ctx context.Context, do func(context.Context, *sql.Conn) error) error {
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
-	defer cancel()
-	conn, err := acquire(ctx, s.read)
-	if err != nil {
-		return s.explain(err)
-	}
-	err = do(ctx, conn)
-	release(conn, err)
-	return s.explain(err)
 }
 
 // acquire takes a connection out of a pool, or gives up soon.

@@ -434,7 +434,7 @@ func (t *Tables) Count(ctx context.Context, tq table.Query, limit int64) (table.
 		statement = `SELECT count(*) FROM (SELECT 1` + q.sources() + q.clause() + q.bind(` LIMIT ?`, limit+1) + `) AS matches`
 	}
 	c := table.Count{Exact: true}
-	err = t.s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = t.s.reading(ctx, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, statement, q.args...).Scan(&c.N)
 	})
 	if limit > 0 && c.N > limit {
@@ -536,7 +536,7 @@ func (t *Tables) Span(ctx context.Context, name, column string) (first, last *ti
 		e := q.expr(c)
 		statement := `SELECT ` + e + ` FROM ` + d.from + ` WHERE ` + e + ` IS NOT NULL ORDER BY ` + e + dir + ` LIMIT 1`
 		dest, value := cell(c)
-		err := t.s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+		err := t.s.reading(ctx, func(ctx context.Context, db querier) error {
 			return db.QueryRowContext(ctx, statement).Scan(dest...)
 		})
 		if errors.Is(err, sql.ErrNoRows) || err != nil {

@@ -37,7 +37,7 @@ func (s *Store) Trail(ctx context.Context, object string, id, before int64, limi
 
 // Event reads one record of the history.
 func (s *Store) Event(ctx context.Context, id int64) (e trail.Event, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db *sql.Conn) error {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
 		e, err = scanEvent(db.QueryRowContext(ctx, eventSelect+` WHERE h.id = $1`, id))
 		return err
 	})
