@@ -14,6 +14,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
@@ -200,23 +201,27 @@ func grouped(n int64) string {
 	return sign + s
 }
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"humane":  humane,
-	"grouped": grouped,
-	"path":    func() string { return Path },
-	"dict": func(pairs ...any) map[string]any {
-		m := map[string]any{}
-		for i := 0; i+1 < len(pairs); i += 2 {
-			m[fmt.Sprint(pairs[i])] = pairs[i+1]
-		}
-		return m
-	},
-}).ParseFS(files, "templates/*.html"))
+// templates are parsed for the first page that is shown: the commands, and many
+// a server, show none.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"humane":  humane,
+		"grouped": grouped,
+		"path":    func() string { return Path },
+		"dict": func(pairs ...any) map[string]any {
+			m := map[string]any{}
+			for i := 0; i+1 < len(pairs); i += 2 {
+				m[fmt.Sprint(pairs[i])] = pairs[i+1]
+			}
+			return m
+		},
+	}).ParseFS(files, "templates/*.html"))
+})
 
 // render writes a page whole or not at all.
 func (q *request) render(status int, name string, data any) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, data); err != nil {
 		q.site.Log.ErrorContext(q.ctx, "page not rendered", "template", name, "err", err, "request_id", q.r.Header.Get("X-Request-Id"))
 		http.Error(q.w, "The page could not be made.", http.StatusInternalServerError)
 		return

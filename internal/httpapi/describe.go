@@ -17,7 +17,6 @@ func (a *API) finishDescription() {
 			}
 		}
 	}
-	a.described = a.Description()
 }
 
 func finishOperation(r huma.Registry, op *huma.Operation) {
@@ -66,24 +65,26 @@ func finishOperation(r huma.Registry, op *huma.Operation) {
 	}
 }
 
+// exampleProblems are the problem documents of the statuses that have one.
+var exampleProblems = map[string]problem{
+	"400": {Type: "invalid", Detail: "The input is not valid."},
+	"401": {Type: "unauthenticated", Detail: "Sign in first: the credential is missing, wrong, or no longer valid."},
+	"403": {Type: "forbidden", Detail: "Only its owner may change this car post."},
+	"404": {Type: "not_found", Detail: "There is no such car post."},
+	"409": {Type: "conflict", Detail: "You have 200 car posts, which is the limit. Delete one first."},
+	"412": {Type: "precondition_failed", Detail: "It has changed since you read it. Read it again and repeat your change."},
+	"413": {Type: "too_large", Detail: "The body is larger than 256 KiB."},
+	"415": {Type: "unsupported_media", Detail: "Send the body as application/json in UTF-8."},
+	"422": {Type: "idempotency_mismatch", Detail: "This Idempotency-Key was used with another request."},
+	"429": {Type: "throttled", Detail: "Too many attempts. Try again later."},
+	"500": {Type: "internal", Detail: "Something went wrong on our side. It has been noted."},
+	"507": {Type: "storage_full", Detail: "There is no room for more files."},
+	"503": {Type: "unavailable", Detail: "The server is busy. Try again shortly."},
+}
+
 // exampleProblem is a problem document of a status.
 func exampleProblem(status string) any {
-	examples := map[string]problem{
-		"400": {Type: "invalid", Detail: "The input is not valid."},
-		"401": {Type: "unauthenticated", Detail: "Sign in first: the credential is missing, wrong, or no longer valid."},
-		"403": {Type: "forbidden", Detail: "Only its owner may change this car post."},
-		"404": {Type: "not_found", Detail: "There is no such car post."},
-		"409": {Type: "conflict", Detail: "You have 200 car posts, which is the limit. Delete one first."},
-		"412": {Type: "precondition_failed", Detail: "It has changed since you read it. Read it again and repeat your change."},
-		"413": {Type: "too_large", Detail: "The body is larger than 256 KiB."},
-		"415": {Type: "unsupported_media", Detail: "Send the body as application/json in UTF-8."},
-		"422": {Type: "idempotency_mismatch", Detail: "This Idempotency-Key was used with another request."},
-		"429": {Type: "throttled", Detail: "Too many attempts. Try again later."},
-		"500": {Type: "internal", Detail: "Something went wrong on our side. It has been noted."},
-		"507": {Type: "storage_full", Detail: "There is no room for more files."},
-		"503": {Type: "unavailable", Detail: "The server is busy. Try again shortly."},
-	}
-	p, ok := examples[status]
+	p, ok := exampleProblems[status]
 	if !ok {
 		return nil
 	}

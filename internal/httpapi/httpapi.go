@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,7 +61,7 @@ type API struct {
 	mux       *http.ServeMux
 	huma      huma.API
 	routes    []Route
-	described []byte
+	described func() []byte
 	cursorKey []byte
 	exports   chan struct{}
 }
@@ -105,6 +106,13 @@ func New(o Options) *API {
 		panic(err)
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), cursorKey: key, exports: make(chan struct{}, o.Exports)}
+	a.described = sync.OnceValue(func() []byte {
+		b, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
+		if err != nil { // made of our own types
+			panic(err)
+		}
+		return append(b, '\n')
+	})
 	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[fixed.Amount](), reflect.TypeFor[amountSchema]())
 	registry.RegisterTypeAlias(reflect.TypeFor[calendar.Day](), reflect.TypeFor[daySchema]())
@@ -152,14 +160,10 @@ var jsonFormat = huma.Format{
 	},
 }
 
-// Description is the OpenAPI document as JSON.
-func (a *API) Description() []byte {
-	b, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
-	if err != nil { // made of our own types
-		panic(err)
-	}
-	return append(b, '\n')
-}
+// Description is the OpenAPI document as JSON. It is written when somebody first
+// asks: that takes tens of milliseconds and megabytes, and hardly a server of
+// many is ever asked.
+func (a *API) Description() []byte { return a.described() }
 
 // DescriptionYAML is the OpenAPI document as YAML, for reading and comparing.
 func (a *API) DescriptionYAML() ([]byte, error) { return a.huma.OpenAPI().YAML() }

@@ -304,6 +304,6 @@ func (a *API) register() {
 	a.mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "public, max-age=300")
-		_, _ = w.Write(a.described) // fails only if the client has gone
+		_, _ = w.Write(a.described()) // fails only if the client has gone
 	})
 }

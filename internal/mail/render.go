@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 	"unicode"
@@ -55,12 +56,15 @@ var wordFiles embed.FS
 //go:embed layout.html
 var layoutFile string
 
+// The templates are parsed for the first message that is written.
 var (
-	layout = html.Must(html.New("layout").Parse(layoutFile))
-	words  = map[string]*template.Template{
-		"en": template.Must(template.ParseFS(wordFiles, "words/en.txt")),
-		"ro": template.Must(template.ParseFS(wordFiles, "words/ro.txt")),
-	}
+	layout = sync.OnceValue(func() *html.Template { return html.Must(html.New("layout").Parse(layoutFile)) })
+	words  = sync.OnceValue(func() map[string]*template.Template {
+		return map[string]*template.Template{
+			"en": template.Must(template.ParseFS(wordFiles, "words/en.txt")),
+			"ro": template.Must(template.ParseFS(wordFiles, "words/ro.txt")),
+		}
+	})
 )
 
 // linked are the kinds that make no sense without a link.
@@ -90,7 +94,7 @@ func Render(kind Kind, lang string, d Data) (Message, error) {
 	if !ok {
 		l, lang = languages["en"], "en"
 	}
-	w := words[lang]
+	w := words()[lang]
 	if w.Lookup(string(kind)+"/subject") == nil {
 		return Message{}, fmt.Errorf("mail: no words for %q", kind)
 	}
@@ -147,7 +151,7 @@ func Render(kind Kind, lang string, d Data) (Message, error) {
 		p.Link = ""
 	}
 	var b bytes.Buffer
-	if err := layout.Execute(&b, p); err != nil {
+	if err := layout().Execute(&b, p); err != nil {
 		return Message{}, fmt.Errorf("mail: render %s: %w", kind, err)
 	}
 	return Message{Subject: p.Subject, Text: p.text(), HTML: b.String()}, nil

@@ -222,22 +222,65 @@ func (w *world) loadDrivers(ctx context.Context, store Store, report *Report) er
 	return nil
 }
 
-// loadPosts makes the car posts, and what readers keep and report of them.
-func (w *world) loadPosts(ctx context.Context, store Store, report *Report) error {
-	for from := 0; from < w.o.Posts; from += batch {
-		n := min(batch, w.o.Posts-from)
-		posts := make([]listing.Post, n)
-		owners := make([]int, n)
-		for i := range n {
-			posts[i], owners[i] = w.post(from + i)
-		}
-		if err := store.LoadPosts(ctx, posts); err != nil {
+// ahead has makes make one thing after the other, and keeps each while the next is
+// being made: on two cores, so that neither the making nor the database waits. It
+// returns the first error of either.
+func ahead[T any](makes func(hand func(T) error) error, keep func(T) error) error {
+	next, stop := make(chan T), make(chan struct{})
+	var failed error
+	go func() {
+		defer close(next)
+		failed = makes(func(one T) error {
+			select {
+			case next <- one:
+				return nil
+			case <-stop:
+				return errStopped
+			}
+		})
+	}()
+	for one := range next {
+		if err := keep(one); err != nil {
+			close(stop)
+			for range next { // until it has seen that
+			}
 			return err
 		}
-		report.Posts += n
+	}
+	return failed
+}
+
+var errStopped = errors.New("nobody keeps it any more")
+
+// postBatch is car posts, from a number on, with the places of the owners.
+type postBatch struct {
+	from   int
+	posts  []listing.Post
+	owners []int
+}
+
+// loadPosts makes the car posts, and what readers keep and report of them.
+func (w *world) loadPosts(ctx context.Context, store Store, report *Report) error {
+	return ahead(func(hand func(postBatch) error) error {
+		for from := 0; from < w.o.Posts; from += batch {
+			n := min(batch, w.o.Posts-from)
+			b := postBatch{from, make([]listing.Post, n), make([]int, n)}
+			for i := range n {
+				b.posts[i], b.owners[i] = w.post(from + i)
+			}
+			if err := hand(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(b postBatch) error {
+		if err := store.LoadPosts(ctx, b.posts); err != nil {
+			return err
+		}
+		report.Posts += len(b.posts)
 		var read readers
-		for i := range n {
-			w.read(&read, from+i, posts[i], owners[i])
+		for i := range b.posts {
+			w.read(&read, b.from+i, b.posts[i], b.owners[i])
 		}
 		if err := store.LoadFavorites(ctx, read.users, read.posts, read.since); err != nil {
 			return err
@@ -248,32 +291,37 @@ func (w *world) loadPosts(ctx context.Context, store Store, report *Report) erro
 		}
 		report.Reports += len(read.reports)
 		w.progress(StagePosts, report.Posts, w.o.Posts)
-	}
-	return nil
+		return nil
+	})
 }
 
-// loadEntries makes the days of work. The demo account has the last 90 days;
-// the rest is shared out to the others by how long they have been here and how
-// diligent they are.
+// loadEntries makes the days of work.
 func (w *world) loadEntries(ctx context.Context, store Store, report *Report) error {
-	buffer := make([]earnings.Entry, 0, batch)
-	flush := func() error {
-		if err := store.LoadEntries(ctx, buffer); err != nil {
+	return ahead(w.makeEntries, func(entries []earnings.Entry) error {
+		if err := store.LoadEntries(ctx, entries); err != nil {
 			return err
 		}
-		report.Entries += len(buffer)
-		for i := range buffer {
-			report.ExpenseItems += len(buffer[i].Items)
+		report.Entries += len(entries)
+		for i := range entries {
+			report.ExpenseItems += len(entries[i].Items)
 		}
-		buffer = buffer[:0]
 		w.progress(StageEntries, report.Entries, w.o.Entries)
 		return nil
-	}
+	})
+}
+
+// makeEntries hands on all days of work, a batch at a time. The demo account has
+// the last 90 days; the rest is shared out to the others by how long they have
+// been here and how diligent they are.
+func (w *world) makeEntries(hand func([]earnings.Entry) error) error {
+	made := make([]earnings.Entry, 0, batch)
 	add := func(e earnings.Entry) error {
-		if buffer = append(buffer, e); len(buffer) < batch {
+		if made = append(made, e); len(made) < batch {
 			return nil
 		}
-		return flush()
+		full := made
+		made = make([]earnings.Entry, 0, batch)
+		return hand(full)
 	}
 
 	left, err := w.work(0, w.o.Entries, demoDays, w.o.Drivers == 1, add)
@@ -292,10 +340,10 @@ func (w *world) loadEntries(ctx context.Context, store Store, report *Report) er
 			return err
 		}
 	}
-	if len(buffer) > 0 {
-		return flush()
+	if len(made) == 0 {
+		return nil
 	}
-	return nil
+	return hand(made)
 }
 
 // share is the weight of a driver when entries are shared out.

@@ -576,7 +576,7 @@ func sameEntries(t *testing.T, got, made []earnings.Entry, owner int64) {
 // TestTaken has an address of the demo data taken by somebody else.
 func TestTaken(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		o := seed.Options{Drivers: 10, RandomSeed: 7, Now: noon}
+		o := seed.Options{Drivers: 150, RandomSeed: 7, Now: noon}
 		m, _ := run(t, o)
 		if err := s.LoadUsers(t.Context(), m.users[5:6], m.settings[5:6]); err != nil {
 			t.Fatal(err)

@@ -10,32 +10,38 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // asset is a file that pages use. It rests compressed, and its name holds a hash
 // of what is in it, so that browsers may keep it for as long as they like.
 type asset struct {
 	name, contentType string
-	zipped            []byte
+	zipped            func() []byte
 }
 
-// newAsset compresses a file of ours.
+// newAsset takes a file of ours, and compresses it when somebody first asks: the
+// compressor takes most of a megabyte for a file of any size.
 func newAsset(name, contentType string, plain []byte) *asset {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, _ = z.Write(plain) // a buffer takes everything
-	_ = z.Close()
-	return zippedAsset(name, contentType, b.Bytes())
+	return &asset{name: hashed(name, plain), contentType: contentType, zipped: sync.OnceValue(func() []byte {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = z.Write(plain) // a buffer takes everything
+		_ = z.Close()
+		return b.Bytes()
+	})}
 }
 
 // zippedAsset takes a file that is compressed already.
 func zippedAsset(name, contentType string, zipped []byte) *asset {
-	sum := sha256.Sum256(zipped)
+	return &asset{name: hashed(name, zipped), contentType: contentType, zipped: func() []byte { return zipped }}
+}
+
+// hashed puts a hash of the content into a name.
+func hashed(name string, content []byte) string {
+	sum := sha256.Sum256(content)
 	ext := path.Ext(name)
-	return &asset{
-		name:        strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:8]) + ext,
-		contentType: contentType, zipped: zipped,
-	}
+	return strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:8]) + ext
 }
 
 // forever serves the file under its name with the hash.
@@ -55,14 +61,15 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request, caching string) {
 	h.Set("Vary", "Accept-Encoding")
 	if acceptsGzip(r.Header) {
 		h.Set("Content-Encoding", "gzip")
-		h.Set("Content-Length", strconv.Itoa(len(a.zipped)))
-		_, _ = w.Write(a.zipped)
+		zipped := a.zipped()
+		h.Set("Content-Length", strconv.Itoa(len(zipped)))
+		_, _ = w.Write(zipped)
 		return
 	}
 	if r.Method == http.MethodHead {
 		return
 	}
-	z, err := gzip.NewReader(bytes.NewReader(a.zipped))
+	z, err := gzip.NewReader(bytes.NewReader(a.zipped()))
 	if err != nil {
 		panic(err) // built in, and compressed by us
 	}

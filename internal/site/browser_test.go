@@ -31,7 +31,7 @@ func fakeAPI(t *testing.T, a *accounts) (srv *httptest.Server, asked func() []ht
 	}
 	var mu sync.Mutex
 	var headers []http.Header
-	s := site.New(site.Options{Accounts: a, OpenAPI: description, AdminPath: "/admin/"})
+	s := site.New(site.Options{Accounts: a, OpenAPI: func() []byte { return description }, AdminPath: "/admin/"})
 	mux := http.NewServeMux()
 	mux.Handle("/", s.Pages())
 	mux.Handle("/api/docs/", s.Docs())
@@ -122,7 +122,7 @@ func TestDocsInBrowser(t *testing.T) {
 func TestWholeAPIInBrowser(t *testing.T) {
 	ctx := browsertest.Start(t)
 	api := httpapi.New(httpapi.Options{})
-	s := site.New(site.Options{Accounts: &accounts{}, OpenAPI: api.Description()})
+	s := site.New(site.Options{Accounts: &accounts{}, OpenAPI: api.Description})
 	srv := httptest.NewServer(s.Docs())
 	defer srv.Close()
 	p := browsertest.NewTab(ctx, t)

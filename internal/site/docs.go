@@ -18,28 +18,33 @@ type docsURLs struct {
 	Description, Library, LibraryStyle, Script, Style string
 }
 
-// docsRoutes prepares the page and its files by their paths.
-func (s *Site) docsRoutes(openAPI []byte) map[string]route {
+// docs are the page and its files by their paths, and where the page finds them.
+type docs struct {
+	routes map[string]route
+	urls   docsURLs
+}
+
+func (s *Site) newDocs(openAPI func() []byte) docs {
 	routes := map[string]route{docsPath: {get: s.docsPage}}
 	put := func(a *asset) string {
 		routes[docsPath+a.name] = route{get: a.forever}
 		return docsPath + a.name
 	}
 	const js, css, text = "text/javascript; charset=utf-8", "text/css; charset=utf-8", "text/plain; charset=utf-8"
-	s.docsURL = docsURLs{
+	urls := docsURLs{
 		Description:  "/api/openapi.json",
 		Library:      put(zippedAsset("swagger-ui-bundle.js", js, mustRead("docs/swagger-ui/swagger-ui-bundle.js.gz"))),
 		LibraryStyle: put(zippedAsset("swagger-ui.css", css, mustRead("docs/swagger-ui/swagger-ui.css.gz"))),
 		Script:       put(newAsset("docs.js", js, mustRead("docs/docs.js"))),
 		Style:        put(newAsset("docs.css", css, mustRead("docs/docs.css"))),
 	}
-	if len(openAPI) > 0 {
-		s.docsURL.Description = put(newAsset("openapi.json", "application/json", openAPI))
+	if openAPI != nil {
+		urls.Description = put(newAsset("openapi.json", "application/json", openAPI()))
 	}
 	for _, name := range []string{"LICENSE", "NOTICE", "THIRD-PARTY"} {
 		routes[docsPath+name] = route{get: newAsset(name, text, mustRead("docs/swagger-ui/"+name)).forADay}
 	}
-	return routes
+	return docs{routes, urls}
 }
 
 // Docs serves /api/docs/ and what is below it: the description of the API, to be
@@ -47,7 +52,7 @@ func (s *Site) docsRoutes(openAPI []byte) map[string]route {
 func (s *Site) Docs() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		pageHeaders(w.Header(), docsCSP)
-		rt, ok := s.docs[r.URL.Path]
+		rt, ok := s.docs().routes[r.URL.Path]
 		if !ok {
 			if r.URL.Path+"/" == docsPath {
 				addSlash(w, r)
@@ -64,7 +69,7 @@ func (s *Site) Docs() http.Handler {
 }
 
 func (s *Site) docsPage(w http.ResponseWriter, r *http.Request) {
-	s.render(w, r, http.StatusOK, "index.html", s.docsURL)
+	s.render(w, r, http.StatusOK, "index.html", s.docs().urls)
 }
 
 // problem answers below /api/ in the shape that all of the API has (I8).

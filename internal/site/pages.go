@@ -50,7 +50,7 @@ func (s *Site) view(r *http.Request, title func(*words) string) view {
 // of it has been sent yet.
 func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, data); err != nil {
 		s.log.ErrorContext(r.Context(), "page failed", "route", r.Pattern, "err", err)
 		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
 		return

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
@@ -26,9 +27,9 @@ type Accounts interface {
 // Options is what a Site is made from.
 type Options struct {
 	Accounts Accounts
-	// OpenAPI is the description as JSON. When it is empty, the page of Docs
-	// reads what /api/openapi.json gives at that moment.
-	OpenAPI   []byte
+	// OpenAPI gives the description as JSON; it is asked when somebody first opens
+	// the page of Docs. Without it, that page reads what /api/openapi.json gives.
+	OpenAPI   func() []byte
 	AdminPath string       // where the start page finds the admin; empty when there is none
 	Log       *slog.Logger // slog.Default when nil
 }
@@ -39,10 +40,9 @@ type Site struct {
 	admin    string
 	log      *slog.Logger
 
-	style   string // where the style sheet of the pages is
-	pages   map[string]route
-	docs    map[string]route
-	docsURL docsURLs
+	style string // where the style sheet of the pages is
+	pages map[string]route
+	docs  func() docs
 }
 
 // New returns the pages, ready to be served.
@@ -62,7 +62,8 @@ func New(o Options) *Site {
 		"/favicon.ico":     {get: favicon},
 		s.style:            {get: style.forever},
 	}
-	s.docs = s.docsRoutes(o.OpenAPI)
+	// Half a megabyte of files that few ever look at is read for the first who does.
+	s.docs = sync.OnceValue(func() docs { return s.newDocs(o.OpenAPI) })
 	return s
 }
 
@@ -148,7 +149,10 @@ func mustRead(name string) []byte {
 	return b
 }
 
-var templates = template.Must(template.ParseFS(files, "templates/*.html", "docs/index.html"))
+// templates are parsed for the first page that is shown: the commands show none.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.ParseFS(files, "templates/*.html", "docs/index.html"))
+})
 
 func robots(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

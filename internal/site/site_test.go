@@ -470,7 +470,7 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := site.New(site.Options{OpenAPI: description}).Docs()
+	h := site.New(site.Options{OpenAPI: func() []byte { return description }}).Docs()
 	res := get(h, "/api/docs/")
 	page := text(t, res)
 	if csp := res.Header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || strings.Contains(csp, "http") || !strings.Contains(csp, "frame-ancestors 'none'") {

@@ -147,10 +147,10 @@ func (t *txn) insertItems(ctx context.Context, entry int64, items []earnings.Exp
 
 // loadItems stores n expense items: item tells the entry and the place of each.
 func (t *txn) loadItems(ctx context.Context, n int, item func(i int) (entry int64, position int, one earnings.ExpenseItem)) error {
-	return t.load(ctx, `INSERT INTO expense_item (entry_id, position, category, amount, note) VALUES `, 5, n, func(i int) []any {
+	return t.loadRows(ctx, "expense_item", `entry_id, position, category, amount, note`, n, func(i int) []any {
 		entry, position, one := item(i)
 		return []any{entry, position, one.Category, one.Amount, one.Note}
-	}, nil)
+	})
 }
 
 func (t *txn) entry(ctx context.Context, owner, id int64, lock string) (earnings.Entry, error) {

@@ -118,7 +118,7 @@ func newWorld(t *testing.T, s *store.Store, filled bool) *world {
 		PublicURL: public, Secret: secret, Log: log,
 	})
 	html := http.NewServeMux()
-	html.Handle("/", site.New(site.Options{Accounts: w.accounts, OpenAPI: api.Description(), AdminPath: admin.Path, Log: log}).Pages())
+	html.Handle("/", site.New(site.Options{Accounts: w.accounts, OpenAPI: api.Description, AdminPath: admin.Path, Log: log}).Pages())
 	html.Handle(admin.Path, admin.New(admin.Options{
 		Accounts: w.accounts, Listings: w.listings, Earnings: w.earnings, Documents: w.documents, Media: w.media,
 		Overview: overview.NewService(s, time.Now), Tables: store.NewTables(s), Trail: s, Jobs: desk, Checks: checks, Version: "Ridecopilot of the tests", Log: log,
