@@ -372,7 +372,7 @@ func (s *server) facets(w http.ResponseWriter, r *http.Request, by *person) erro
 		columns += `p.` + f + ` COLLATE "C" AS ` + f + `, p.` + f + `_key`
 		parts += ` UNION ALL SELECT '` + f + `', min(` + f + `), count(*) FROM m WHERE ` + f + `_key <> '' GROUP BY ` + f + `_key`
 	}
-	rows, err := s.db.Query(r.Context(), `WITH m AS MATERIALIZED (SELECT `+columns+postFrom+q.where+` LIMIT `+q.bind(countLimit+1)+`)
+	rows, err := s.db.Query(r.Context(), `WITH m AS MATERIALIZED (SELECT `+columns+postFrom+q.where+` ORDER BY p.id DESC LIMIT `+q.bind(countLimit+1)+`)
 		SELECT '' AS field, '' AS value, count(*) AS n FROM m WHERE CAST($1 AS bigint) IS NOT NULL`+parts+` ORDER BY field, n DESC, value`, q.args...)
 	if err != nil {
 		return err

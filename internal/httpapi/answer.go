@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -104,8 +105,11 @@ func (a *answer) flush() {
 		a.ResponseWriter.WriteHeader(http.StatusNotModified)
 		return
 	}
-	if a.body.Len() > 0 && h.Get("Content-Type") == "" {
-		h.Set("Content-Type", "application/json")
+	if n := a.body.Len(); n > 0 {
+		if h.Get("Content-Type") == "" {
+			h.Set("Content-Type", "application/json")
+		}
+		h.Set("Content-Length", strconv.Itoa(n)) // or it would leave in chunks
 	}
 	a.ResponseWriter.WriteHeader(a.status)
 	_, _ = a.ResponseWriter.Write(a.body.Bytes()) // fails only if the client has gone

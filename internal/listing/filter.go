@@ -84,7 +84,7 @@ type FacetValue struct {
 }
 
 // Facets are the values of the fields that people narrow by, the most frequent
-// first, among the first CountLimit posts that match.
+// first, among the newest CountLimit posts that match.
 type Facets struct {
 	Count  int
 	Exact  bool

@@ -309,30 +309,18 @@ func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at 
 	var page earnings.Page
 	err := s.reading(ctx, func(ctx context.Context, db querier) error {
 		q := entryQuery(owner, f)
-		columns, scan := entryColumns, scanEntry
-		count, args := `(SELECT count(*) FROM entry e`+q.clause()+`)`, q.args
-		if at.Cursor == nil { // goes along, which saves asking twice
-			columns += `, ` + count
-			scan = func(r row) (e earnings.Entry, err error) {
-				err = r.Scan(append(entryFields(&e), &page.Count)...)
-				return e, err
-			}
+		var ask []question
+		if at.Cursor == nil {
+			ask = append(ask, one(`SELECT count(*) FROM entry e`+q.clause(), q.args, &page.Count))
 		}
 		back := at.Cursor != nil && at.Cursor.Back
 		if c := at.Cursor; c != nil && c.ID != 0 {
 			q.where("(e.date, e.id) "+map[bool]string{true: ">", false: "<"}[back]+" (?, ?)", c.Date, c.ID)
 		}
 		dir := map[bool]string{true: " ASC", false: " DESC"}[back]
-		rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM entry e`+q.clause()+
-			` ORDER BY e.date`+dir+`, e.id`+dir+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset), q.args...)
-		if err != nil {
+		list := `SELECT ` + entryColumns + ` FROM entry e` + q.clause() + ` ORDER BY e.date` + dir + `, e.id` + dir + q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset)
+		if err := db.all(ctx, append(ask, collected(&page.Entries, scanEntry, list, q.args))...); err != nil {
 			return err
-		}
-		if page.Entries, err = collect(rows, scan); err != nil {
-			return err
-		}
-		if len(page.Entries) == 0 && at.Cursor == nil && at.Offset > 0 { // behind the end
-			return db.QueryRowContext(ctx, `SELECT `+count, args...).Scan(&page.Count)
 		}
 		more := len(page.Entries) > at.Limit
 		page.Entries = page.Entries[:min(len(page.Entries), at.Limit)]

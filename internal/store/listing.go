@@ -593,7 +593,8 @@ func countPosts(q *query, limit string, into *int) question {
 	return one(`SELECT count(*), CAST($1 AS bigint) FROM (SELECT 1 FROM car_post p`+q.clause()+limit+`) AS matches`, q.args, into, new(int64))
 }
 
-// Facets counts the values of the fields that people narrow by.
+// Facets counts the values of the fields that people narrow by, of the newest
+// posts where there are more than CountLimit: of any, they would be others each time.
 func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (listing.Facets, error) {
 	facets := listing.Facets{Values: map[string][]listing.FacetValue{}}
 	err := s.reading(ctx, func(ctx context.Context, db querier) error {
@@ -610,7 +611,7 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 		}
 		// Posts alike in all fields are one row before each field is counted.
 		rows, err := db.QueryContext(ctx, `
-			WITH m AS (SELECT `+strings.Join(columns, ", ")+` FROM car_post p`+q.clause()+q.bind(` LIMIT ?`, listing.CountLimit+1)+`),
+			WITH m AS (SELECT `+strings.Join(columns, ", ")+` FROM car_post p`+q.clause()+` ORDER BY p.id DESC`+countLimit+`),
 			g AS MATERIALIZED (SELECT `+strings.Join(keys, ", ")+`, `+strings.Join(firsts, ", ")+`, count(*) AS n FROM m GROUP BY `+strings.Join(keys, ", ")+`)
 			SELECT '' AS field, '' AS value, CAST(COALESCE(sum(n), 0) AS bigint) AS n FROM g WHERE CAST($1 AS bigint) IS NOT NULL
 			UNION ALL `+strings.Join(parts, " UNION ALL ")+` ORDER BY field, n DESC, value`, q.args...)
