@@ -219,7 +219,7 @@ func searchOf(by *person, v url.Values) *search {
 	if v.Get("owner") == "me" {
 		q.where = ` WHERE p.owner_id = ` + q.bind(by.id)
 	} else {
-		q.where = ` WHERE p.status = 'active' AND p.moderated_at IS NULL AND o.is_active`
+		q.where = ` WHERE p.status = 'active' AND p.moderated_at IS NULL AND p.owner_active`
 	}
 	for _, f := range []string{"make", "model", "fuel", "body", "transmission", "location"} {
 		if s := v.Get(f); s != "" {
@@ -340,9 +340,9 @@ func (s *server) listPosts(w http.ResponseWriter, r *http.Request, by *person) e
 
 // countPosts counts as one writes it at first: all of them, or up to the limit.
 func (s *server) countPosts(ctx context.Context, q *search, n *int) error {
-	statement := `SELECT count(*), CAST($1 AS bigint)` + postFrom + q.where
+	statement := `SELECT count(*), CAST($1 AS bigint) FROM car_post p` + q.where
 	if q.narrow {
-		statement = `SELECT count(*), CAST($1 AS bigint) FROM (SELECT 1` + postFrom + q.where + ` LIMIT ` + strconv.Itoa(countLimit+1) + `) AS matches`
+		statement = `SELECT count(*), CAST($1 AS bigint) FROM (SELECT 1 FROM car_post p` + q.where + ` LIMIT ` + strconv.Itoa(countLimit+1) + `) AS matches`
 	}
 	return s.db.QueryRow(ctx, statement, q.args...).Scan(n, new(int64))
 }

@@ -534,6 +534,9 @@ func (q *query) posts(o listing.Order, at listing.Place) (string, error) {
 		q.where(key+" "+beyond+"= ? AND ("+key+", p.id) "+beyond+" (?, ?)", value, value, c.ID)
 	}
 	order := orderBy(key, "p.id", down)
+	if at.Offset == 0 {
+		return postSelect + postFrom + q.clause() + order + q.bind(` LIMIT ?`, at.Limit+1), nil
+	}
 	// What is left out is counted in an index alone; only the page's own rows are read.
 	return postSelect + postPage(`SELECT p.id FROM car_post p`+q.clause()+order+q.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset)) + order, nil
 }
