@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -79,24 +78,10 @@ func NewHasher(p Params) *Hasher {
 	return &Hasher{
 		cost:  p,
 		lane:  newLane(p.Slots, p.Queue, p.Wait),
-		idKey: tidyKey(p.Slots),
+		idKey: argon2.IDKey,
 		roundKey: func(pw string, salt []byte, iterations, keyLen int) ([]byte, error) {
 			return pbkdf2.Key(sha256.New, pw, salt, iterations, keyLen)
 		},
-	}
-}
-
-// tidyKey is argon2, and has what it worked in collected each time that all slots
-// have made a hash: some 20 MB are garbage after every one, and left to itself
-// the collector would come when there are three times as many.
-func tidyKey(slots int) func(pw, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte {
-	var made atomic.Int64
-	return func(pw, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte {
-		key := argon2.IDKey(pw, salt, time, memory, threads, keyLen)
-		if made.Add(1)%int64(slots) == 0 && memory > 1<<10 {
-			runtime.GC()
-		}
-		return key
 	}
 }
 
