@@ -75,7 +75,7 @@ func readPlans(r io.Reader) ([]*statement, error) {
 // hottest prints the statements of a log with their plans, the one that took
 // the most time first.
 func hottest(log string, out io.Writer) error {
-	f, err := os.Open(log) //nolint:gosec // the operator names it
+	f, err := os.Open(log)
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
@@ -85,7 +85,7 @@ func hottest(log string, out io.Writer) error {
 		return err
 	}
 	for i, s := range all {
-		fmt.Fprintf(out, "%d. %d runs, %.3f ms each\n%s\n\n%s\n\n", i+1, s.runs, s.total/float64(s.runs), s.text, s.plan) //nolint:errcheck // the terminal, or a file that make redirects into
+		fmt.Fprintf(out, "%d. %d runs, %.3f ms each\n%s\n\n%s\n\n", i+1, s.runs, s.total/float64(s.runs), s.text, s.plan)
 	}
 	return nil
 }
