@@ -103,11 +103,7 @@ func (t *txn) loadChunks(ctx context.Context, into string, width, chunk, first, 
 		if err != nil {
 			return err
 		}
-		ids, err := collect(rows, func(r row) (int64, error) {
-			var id int64
-			err := r.Scan(&id)
-			return id, err
-		})
+		ids, err := collect(rows, scanID)
 		if err != nil {
 			return err
 		}
@@ -184,11 +180,7 @@ func (t *txn) takeIDs(ctx context.Context, table string, n int, id func(i int) *
 	if err != nil {
 		return err
 	}
-	ids, err := collect(rows, func(r row) (int64, error) {
-		var id int64
-		err := r.Scan(&id)
-		return id, err
-	})
+	ids, err := collect(rows, scanID)
 	if err != nil {
 		return err
 	}
