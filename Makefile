@@ -66,7 +66,7 @@ vuln: ## govulncheck, with VULN=1: its database is on the network
 # what can be set, such as SIZE=large ENGINE=sqlite SCENARIOS=page-1 OUT=bench.json.
 bench: ## load on the server and on its ceiling, in turns (SIZE=small)
 	@SECONDS_EACH="$(SECONDS)" SIZE="$(SIZE)" ENGINE="$(ENGINE)" SCENARIOS="$(SCENARIOS)" CONNS="$(CONNS)" ROUNDS="$(ROUNDS)" \
-	OUT="$(OUT)" PROFILES="$(PROFILES)" REFERENCE="$(REFERENCE)" FSYNC="$(FSYNC)" BENCH_DATA="$(BENCH_DATA)" scripts/bench
+	OUT="$(OUT)" PROFILES="$(PROFILES)" PLANS="$(PLANS)" REFERENCE="$(REFERENCE)" FSYNC="$(FSYNC)" BENCH_DATA="$(BENCH_DATA)" scripts/bench
 
 benchmarks: ## Go benchmarks, on SQLite and PostgreSQL
 	@scripts/with-s3 scripts/with-postgres go test -run '^$$' -bench . -benchmem ./...

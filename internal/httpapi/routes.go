@@ -136,7 +136,7 @@ func (a *API) register() {
 	}, a.createCarPost)
 	handle(a, operation{
 		method: get, path: "/api/carposts/facets/", id: "car-post-facets", tag: tagCarPosts,
-		summary: "Count posts by make, fuel, body, transmission and location", description: "With the filters of the list.",
+		summary: "Count posts by make, fuel, body, transmission and location", description: "With the filters of the list; where more than 10,000 match, of the newest.",
 	}, a.facets)
 	handle(a, operation{
 		method: get, path: "/api/carposts/{id}/", id: "get-car-post", tag: tagCarPosts,

@@ -23,11 +23,11 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	rejected *prometheus.CounterVec
-	known    sync.Map // of sort → series: finding them by their labels takes longer than all the counting
+	known    sync.Map // of labels → series: finding them by their labels takes longer than all the counting
 }
 
-// sort is what requests have in common that are counted together.
-type sort struct {
+// labels are what requests have in common that are counted together.
+type labels struct {
 	method, route string
 	status        int
 }
@@ -38,7 +38,7 @@ type series struct {
 }
 
 // count counts a request that was answered.
-func (m *metrics) count(of sort, took time.Duration) {
+func (m *metrics) count(of labels, took time.Duration) {
 	one, ok := m.known.Load(of)
 	if !ok {
 		one, _ = m.known.LoadOrStore(of, series{

@@ -109,7 +109,7 @@ func (s *Server) observe(next handler) http.Handler {
 				status = http.StatusOK
 			}
 			method, route := methodLabel(r.Method), routeLabel(r.Pattern)
-			s.metrics.count(sort{method, route, status}, took)
+			s.metrics.count(labels{method, route, status}, took)
 			attrs := []slog.Attr{
 				slog.String("method", method),
 				slog.String("route", route),

@@ -1,6 +1,10 @@
 package store
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
 
 var sqliteDialect = dialect{
 	name: "sqlite",
@@ -32,7 +36,9 @@ var postgresDialect = dialect{
 	words: strings.NewReplacer(
 		"{now}", "now()", "{today}", "CURRENT_DATE", "{in30days}", "(CURRENT_DATE + 30)",
 		"{joberror}", "(j.errors[array_upper(j.errors, 1)]->>'error')", "{jobargs}", "CAST(j.args AS text)"),
+	planAnew:   []any{pgx.QueryExecModeCacheDescribe},
 	forUpdate:  " FOR UPDATE",
+	forQuota:   " FOR NO KEY UPDATE",
 	skipLocked: " FOR UPDATE SKIP LOCKED",
 	collateC:   ` COLLATE "C"`,
 	beforeImport: []string{

@@ -77,7 +77,7 @@ func (s *Store) CreatePost(ctx context.Context, by account.Actor, p listing.Post
 
 // insertPost stores a post and returns it as it would be read.
 func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, limit int) (listing.Post, error) {
-	err := t.QueryRowContext(ctx, `SELECT name, is_active FROM account WHERE id = $1`+t.s.dialect.forUpdate, p.OwnerID).Scan(&p.OwnerName, &p.OwnerActive)
+	err := t.QueryRowContext(ctx, `SELECT name, is_active FROM account WHERE id = $1`+t.s.dialect.forQuota, p.OwnerID).Scan(&p.OwnerName, &p.OwnerActive)
 	if err != nil {
 		return p, orNotFound(err, account.ErrUnauthenticated)
 	}
@@ -111,7 +111,7 @@ func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, 
 // lockOwner locks an owner's row, so that two creations at once cannot both take
 // the last place of a limit.
 func (t *txn) lockOwner(ctx context.Context, owner int64) error {
-	err := t.QueryRowContext(ctx, `SELECT id FROM account WHERE id = $1`+t.s.dialect.forUpdate, owner).Scan(new(int64))
+	err := t.QueryRowContext(ctx, `SELECT id FROM account WHERE id = $1`+t.s.dialect.forQuota, owner).Scan(new(int64))
 	return orNotFound(err, account.ErrUnauthenticated)
 }
 
@@ -452,7 +452,7 @@ func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o lis
 		case f.Own:
 			count = []question{countPosts(q, "", &page.Count)}
 		case f.Narrow():
-			whole, err = matches(ctx, db, q, o, at, &page)
+			whole, err = s.matches(ctx, db, q, o, at, &page)
 		case at.Offset >= tallyFrom && o.Key == "created_at":
 			at.Offset, err = deepTally(ctx, db, q, o, at.Offset, &page)
 		default:
@@ -499,18 +499,18 @@ func walk(ctx context.Context, db querier, q *query, o listing.Order, at listing
 // looked for once, counted and sorted: an engine that looks for a page alone may
 // walk through an index in the order of the list and find few. Beyond, whole is
 // false, and what matches is so frequent that the walk is right.
-func matches(ctx context.Context, db querier, q *query, o listing.Order, at listing.Place, page *listing.Page) (whole bool, err error) {
+func (s *Store) matches(ctx context.Context, db querier, q *query, o listing.Order, at listing.Place, page *listing.Page) (whole bool, err error) {
 	found := query{args: slices.Clone(q.args)}
 	statement := `WITH m AS MATERIALIZED (SELECT p.id, ` + sortExpr(o) + ` AS place FROM car_post p` + q.clause() + countLimit + `)` +
 		postSelect + `, (SELECT count(*) FROM m)` +
 		postPage(`SELECT m.id FROM m`+orderBy("m.place", "m.id", o.Desc)+found.bind(` LIMIT ? OFFSET ?`, at.Limit+1, at.Offset)) +
 		orderBy(sortExpr(o), "p.id", o.Desc)
-	rows, err := db.QueryContext(ctx, statement, found.args...)
+	rows, err := db.QueryContext(ctx, statement, s.planAnew(found.args)...)
 	if err != nil {
 		return false, err
 	}
 	page.Posts, err = collect(rows, func(r row) (listing.Post, error) { return scanPost(r, &page.Count) })
-	if err == nil && len(page.Posts) == 0 { // nothing matches, or the place is behind the last page
+	if err == nil && len(page.Posts) == 0 && at.Offset > 0 { // the place is behind the last page
 		err = db.all(ctx, countPosts(q, countLimit, &page.Count))
 	}
 	page.Exact = page.Count <= listing.CountLimit
@@ -586,6 +586,11 @@ func deepTally(ctx context.Context, db querier, q *query, o listing.Order, offse
 	return offset - before, nil
 }
 
+// planAnew is the arguments of a statement that PostgreSQL shall plan for these very
+// values. A plan that it keeps for any words may read most posts for one that
+// nearly all of them have.
+func (s *Store) planAnew(args []any) []any { return append(slices.Clone(s.dialect.planAnew), args...) }
+
 // countLimit is how far a narrowed list is counted: one more than CountLimit
 // tells that there are more.
 var countLimit = ` LIMIT ` + strconv.Itoa(listing.CountLimit+1)
@@ -617,7 +622,7 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 			WITH m AS (SELECT `+strings.Join(columns, ", ")+` FROM car_post p`+q.clause()+` ORDER BY p.id DESC`+countLimit+`),
 			g AS MATERIALIZED (SELECT `+strings.Join(keys, ", ")+`, `+strings.Join(firsts, ", ")+`, count(*) AS n FROM m GROUP BY `+strings.Join(keys, ", ")+`)
 			SELECT '' AS field, '' AS value, CAST(COALESCE(sum(n), 0) AS bigint) AS n FROM g WHERE CAST($1 AS bigint) IS NOT NULL
-			UNION ALL `+strings.Join(parts, " UNION ALL ")+` ORDER BY field, n DESC, value`, q.args...)
+			UNION ALL `+strings.Join(parts, " UNION ALL ")+` ORDER BY field, n DESC, value`, s.planAnew(q.args)...)
 		if err != nil {
 			return err
 		}

@@ -64,6 +64,22 @@ func TestRaceQuota_Z8(t *testing.T) {
 	})
 }
 
+// Creations of one owner, each under a key of its own, wait for one another and
+// no longer.
+func TestRaceCreate_D7(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		u := newUser(t, s, "ana@example.com")
+		for _, err := range together(8, func(i int) error {
+			by := actor(u.ID)
+			by.Once = account.Once{Key: fmt.Sprint(i), Route: "POST /api/carposts/", RequestHash: "body"}
+			_, _, err := s.CreatePost(t.Context(), by, aPost(u.ID), 100)
+			return err
+		}) {
+			must(t, err)
+		}
+	})
+}
+
 func TestRaceIdempotency_D2(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		u, other := newUser(t, s, "ana@example.com"), newUser(t, s, "dan@example.com")

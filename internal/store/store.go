@@ -57,6 +57,8 @@ type Store struct {
 type dialect struct {
 	name         string
 	forUpdate    string                      // locks the rows that a SELECT finds until the transaction ends
+	forQuota     string                      // the same against others who do it, while rows that point there may come
+	planAnew     []any                       // before arguments: see planAnew
 	skipLocked   string                      // the same, without those that somebody else has locked
 	collateC     string                      // compares text by its bytes
 	beforeImport []string                    // statements at the begin of a transaction that takes minutes and fills tables
@@ -470,7 +472,7 @@ func isNetwork(err error) bool {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
 	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn)
+	return pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn)
 }
 
 // timeArg is a time as both engines keep it: UTC, to the microsecond.

@@ -7,7 +7,9 @@
 ALTER TABLE car_post ADD COLUMN owner_active BOOLEAN NOT NULL DEFAULT TRUE;
 UPDATE car_post SET owner_active = FALSE WHERE owner_id IN (SELECT id FROM account WHERE NOT is_active);
 
--- The indexes of the lists answer by themselves which posts are seen.
+-- The indexes of the lists answer by themselves which posts are seen, in every
+-- order: what a late page leaves out is not looked at. (PostgreSQL wants the plain
+-- column beside its stand-in for that.)
 DROP INDEX car_post_seen_created;
 DROP INDEX car_post_seen_make;
 DROP INDEX car_post_seen_price_up;
@@ -17,13 +19,14 @@ DROP INDEX car_post_seen_year_down;
 DROP INDEX car_post_seen_mileage_up;
 DROP INDEX car_post_seen_mileage_down;
 CREATE INDEX car_post_seen_created ON car_post (created_at, id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_id ON car_post (id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
 CREATE INDEX car_post_seen_make ON car_post (make_key, id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_price_up ON car_post (COALESCE(price, 9223372036854775807), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_price_down ON car_post (COALESCE(price, -1), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_year_up ON car_post (COALESCE(year, 9223372036854775807), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_year_down ON car_post (COALESCE(year, -1), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_mileage_up ON car_post (COALESCE(mileage_km, 9223372036854775807), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_mileage_down ON car_post (COALESCE(mileage_km, -1), id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_price_up ON car_post (COALESCE(price, 9223372036854775807), id, owner_active, price) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_price_down ON car_post (COALESCE(price, -1), id, owner_active, price) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_year_up ON car_post (COALESCE(year, 9223372036854775807), id, owner_active, year) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_year_down ON car_post (COALESCE(year, -1), id, owner_active, year) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_mileage_up ON car_post (COALESCE(mileage_km, 9223372036854775807), id, owner_active, mileage_km) WHERE status = 'active' AND moderated_at IS NULL;
+CREATE INDEX car_post_seen_mileage_down ON car_post (COALESCE(mileage_km, -1), id, owner_active, mileage_km) WHERE status = 'active' AND moderated_at IS NULL;
 
 -- How many posts of a day (of their creation, in UTC) everybody may see: the
 -- sum of its rows. (One is enough here: there is one writer.)
