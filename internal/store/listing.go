@@ -43,6 +43,11 @@ func scanPost(r row, more ...any) (listing.Post, error) {
 	return p, orNotFound(err, listing.ErrNotFound)
 }
 
+// postsInto is a question whose rows are posts.
+func postsInto(into *[]listing.Post, query string, args []any) question {
+	return collected(into, func(r row) (listing.Post, error) { return scanPost(r) }, query, args)
+}
+
 // detailArgs are the columns that an edit writes, in the order of INSERT and
 // UPDATE, the folded ones last.
 func detailArgs(d listing.Details) []any {
@@ -77,9 +82,9 @@ func (s *Store) CreatePost(ctx context.Context, by account.Actor, p listing.Post
 
 // insertPost stores a post and returns it as it would be read.
 func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, limit int) (listing.Post, error) {
-	err := t.QueryRowContext(ctx, `SELECT name, is_active FROM account WHERE id = $1`+t.s.dialect.forQuota, p.OwnerID).Scan(&p.OwnerName, &p.OwnerActive)
-	if err != nil {
-		return p, orNotFound(err, account.ErrUnauthenticated)
+	var err error
+	if p.OwnerName, p.OwnerActive, err = t.lockOwner(ctx, p.OwnerID); err != nil {
+		return p, err
 	}
 	if limit > 0 {
 		n, err := t.owned(ctx, "car_post", p.OwnerID)
@@ -108,16 +113,16 @@ func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, 
 	return p, t.record(ctx, by, actCreate, objectPost, p.ID, p.OwnerID, nil, p.Record(), p.CreatedAt)
 }
 
-// lockOwner locks an owner's row, so that two creations at once cannot both take
-// the last place of a limit.
-func (t *txn) lockOwner(ctx context.Context, owner int64) error {
-	err := t.QueryRowContext(ctx, `SELECT id FROM account WHERE id = $1`+t.s.dialect.forQuota, owner).Scan(new(int64))
-	return orNotFound(err, account.ErrUnauthenticated)
+// lockOwner reads and locks an owner's row, so that two creations at once cannot
+// both take the last place of a limit.
+func (t *txn) lockOwner(ctx context.Context, owner int64) (name string, active bool, err error) {
+	err = t.QueryRowContext(ctx, `SELECT name, is_active FROM account WHERE id = $1`+t.s.dialect.forQuota, owner).Scan(&name, &active)
+	return name, active, orNotFound(err, account.ErrUnauthenticated)
 }
 
 // quotaFull counts the rows of an owner, whose row it locks.
 func (t *txn) quotaFull(ctx context.Context, table string, owner int64, limit int) (bool, error) {
-	if err := t.lockOwner(ctx, owner); err != nil {
+	if _, _, err := t.lockOwner(ctx, owner); err != nil {
 		return false, err
 	}
 	n, err := t.owned(ctx, table, owner)
@@ -140,7 +145,7 @@ func onePost(ctx context.Context, db querier, id, reader int64, lock string) (li
 	var posts []listing.Post
 	var photos []media.Upload
 	err := db.all(ctx,
-		collected(&posts, func(r row) (listing.Post, error) { return scanPost(r) }, postSelect+postFrom+` WHERE p.id = $2`+lock, []any{reader, id}),
+		postsInto(&posts, postSelect+postFrom+` WHERE p.id = $2`+lock, []any{reader, id}),
 		collected(&photos, scanUpload, uploadSelect+` WHERE post_id = $1 ORDER BY position, id`, []any{id}))
 	if err != nil {
 		return listing.Post{}, err
@@ -490,8 +495,7 @@ func walk(ctx context.Context, db querier, q *query, o listing.Order, at listing
 	if err != nil {
 		return err
 	}
-	scan := func(r row) (listing.Post, error) { return scanPost(r) }
-	return db.all(ctx, append(also, collected(&page.Posts, scan, statement, q.args))...)
+	return db.all(ctx, append(also, postsInto(&page.Posts, statement, q.args))...)
 }
 
 // matches reads a page of a narrowed list by number, and one post more, and

@@ -68,7 +68,7 @@ func (s *Store) CreateUpload(ctx context.Context, by account.Actor, u media.Uplo
 }
 
 func (t *txn) insertUpload(ctx context.Context, by account.Actor, u *media.Upload, unlimited bool) error {
-	if err := t.lockOwner(ctx, u.OwnerID); err != nil {
+	if _, _, err := t.lockOwner(ctx, u.OwnerID); err != nil {
 		return err
 	}
 	// The thing is still there, and still its owner's (promise Z1).
@@ -220,7 +220,7 @@ func (s *Store) UpdateUpload(ctx context.Context, by account.Actor, id int64, ch
 func (t *txn) saveUpload(ctx context.Context, by account.Actor, before media.Upload, u *media.Upload, fx media.Effects) error {
 	// What was not announced is counted when it is known.
 	if before.State == media.Started && u.Size > before.Size && !by.Manages {
-		if err := t.lockOwner(ctx, u.OwnerID); err != nil {
+		if _, _, err := t.lockOwner(ctx, u.OwnerID); err != nil {
 			return err
 		}
 		var bytes int64
