@@ -31,6 +31,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/overview"
+	"github.com/ridecopilot/ridecopilot/internal/rdsauth"
 	"github.com/ridecopilot/ridecopilot/internal/server"
 	"github.com/ridecopilot/ridecopilot/internal/site"
 	"github.com/ridecopilot/ridecopilot/internal/store"
@@ -64,7 +65,15 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 			return nil, err
 		}
 	}
-	s, err := store.Open(ctx, store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix})
+	o := store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix}
+	if c.databaseIAM {
+		tokens, err := rdsauth.New(ctx, c.databaseURL)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("DATABASE_IAM_AUTH: %w", err)}
+		}
+		o.Password = tokens.Password
+	}
+	s, err := store.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -259,16 +259,22 @@ func beginPhoto(t *testing.T, base, token string, raw []byte) (photo string, for
 	var made struct{ ID int64 }
 	decode(t, body, &made)
 	photos := fmt.Sprintf("%s/api/carposts/%d/photos/", base, made.ID)
-	_, body = ask(t, http.MethodPost, photos, token, fmt.Sprintf(`{"file_name":"a.jpg","content_type":"image/jpeg","size":%d}`, len(raw)))
+	status, body := ask(t, http.MethodPost, photos, token, fmt.Sprintf(`{"file_name":"a.jpg","content_type":"image/jpeg","size":%d}`, len(raw)))
+	if status != http.StatusCreated {
+		t.Fatalf("begin a photo = %d %s", status, body)
+	}
 	var begun struct {
 		ID     int64
 		Upload struct {
-			URL    string
-			Fields map[string]string
+			URL       string
+			Fields    map[string]string
+			ExpiresAt time.Time `json:"expires_at"`
 		}
 	}
 	decode(t, body, &begun)
-	return fmt.Sprintf("%s%d/", photos, begun.ID), permitOf(begun.Upload.URL, begun.Upload.Fields)
+	form = permitOf(begun.Upload.URL, begun.Upload.Fields)
+	form.Expires = begun.Upload.ExpiresAt
+	return fmt.Sprintf("%s%d/", photos, begun.ID), form
 }
 
 // completePhoto says that a photo is there, waits until it is ready, and returns
