@@ -18,7 +18,7 @@ RUN GOOS=${TARGETOS} GOARCH=${TARGETARCH} scripts/build-static /out/ridecopilot 
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /out/ridecopilot /ridecopilot
+COPY --from=build /out/ridecopilot /usr/local/bin/ridecopilot
 COPY --from=build --chown=65532:65532 /out/data /data
 ENV ADDR=0.0.0.0:8000 DATA_DIR=/data
 # The one folder that is written to: the root may be read-only.
@@ -26,6 +26,6 @@ WORKDIR /data
 VOLUME /data
 USER 65532:65532
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["/ridecopilot", "healthcheck"]
-ENTRYPOINT ["/ridecopilot"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["ridecopilot", "healthcheck"]
+ENTRYPOINT ["ridecopilot"]
 CMD ["serve"]

@@ -80,11 +80,11 @@ fuzz: ## a short round of every fuzz test (FUZZTIME=10s)
 	@scripts/fuzz
 
 # What is generated from the code and kept beside it, so that a change of it
-# shows in review: the whole schema of either engine and the API's description.
-GENERATED := internal/store/schema docs/openapi.yaml
+# shows in review: the whole schema of either engine, the API's description, settings and commands.
+GENERATED := internal/store/schema docs/openapi.yaml docs/configuration.md
 
-schema: ## write the golden schemas and docs/openapi.yaml anew
-	@scripts/with-postgres go test -count=1 -run 'Schema|OpenAPI' ./internal/store ./internal/httpapi -update
+schema: ## write the golden schemas, docs/openapi.yaml and docs/configuration.md anew
+	@scripts/with-postgres go test -count=1 -run 'Schema|OpenAPI|Configuration_Page' ./internal/store ./internal/httpapi ./cmd/ridecopilot -update
 
 verify: schema ## fail if anything generated differs from what is committed
 	@changed="$$(git status --porcelain -- $(GENERATED))" && \

@@ -46,7 +46,7 @@ func TestDockerfile_P7(t *testing.T) {
 	if !ok {
 		t.Fatal("the last stage is not from scratch")
 	}
-	for _, line := range []string{"USER 65532:65532", `ENTRYPOINT ["/ridecopilot"]`, `CMD ["serve"]`, `CMD ["/ridecopilot", "healthcheck"]`, "VOLUME /data"} {
+	for _, line := range []string{"USER 65532:65532", `ENTRYPOINT ["ridecopilot"]`, `CMD ["serve"]`, `CMD ["ridecopilot", "healthcheck"]`, "VOLUME /data"} {
 		if !strings.Contains(last, line) {
 			t.Errorf("no %s", line)
 		}
@@ -61,5 +61,34 @@ func TestDockerfile_P7(t *testing.T) {
 	}
 	if strings.Contains(string(ignored), ".git") {
 		t.Error("the build cannot note its commit without .git")
+	}
+}
+
+// Every alarm of the stack on AWS has a runbook, where its message links to.
+func TestAlarms_Runbooks(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/aws/alarms.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var alarms []struct{ Name string }
+	decode(t, string(text), &alarms)
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, a := range alarms {
+		want["### alarm-"+a.Name] = true
+		if !strings.Contains(string(page), "\n### alarm-"+a.Name+"\n\n") {
+			t.Errorf("no runbook for %s", a.Name)
+		}
+	}
+	for _, heading := range regexp.MustCompile(`(?m)^### alarm-\S+`).FindAllString(string(page), -1) {
+		if !want[heading] {
+			t.Errorf("%s: there is no such alarm", heading)
+		}
+	}
+	if len(alarms) < 10 {
+		t.Errorf("%d alarms", len(alarms))
 	}
 }
