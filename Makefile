@@ -10,10 +10,10 @@ BIN := bin/ridecopilot
 # The linters, pinned in tools/go.mod and built at first use.
 TOOLS = tools="$$(scripts/tools)"
 
-.PHONY: help run build test lint fmt unit race vuln bench benchmarks fuzz schema verify clean
+.PHONY: help run build test test-deploy lint fmt unit race vuln bench benchmarks fuzz schema verify clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start the server, with demo data if ./data is new
 	@exec scripts/run
@@ -26,6 +26,7 @@ test: ## all that CI runs: lint, tests on both engines, race detector
 	@scripts/step "known holes in the modules we use" $(MAKE) --no-print-directory vuln
 	@scripts/step "tests, on SQLite and PostgreSQL, local disk and S3, with a browser" $(MAKE) --no-print-directory unit
 	@scripts/step "race detector" $(MAKE) --no-print-directory race
+	@scripts/step "deployment on AWS, without an account" $(MAKE) --no-print-directory test-deploy
 
 lint: ## check formatting, linters and module files
 	@$(TOOLS) && bad="$$("$$tools/gofumpt" -l .)" && \
@@ -54,6 +55,14 @@ race: ## the tests under the race detector
 	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && REQUIRE_POSTGRES=1 REQUIRE_S3=1 TEST_ENGINES=postgres \
 	scripts/with-s3 scripts/with-postgres go test -race -timeout 20m $$(go list ./... | grep -v '/inbrowser$$')
 	@TEST_ENGINES=sqlite go test -race -run Race ./internal/store/...
+
+# It talks to the registry of npm, and to nobody else: CDK's own reports are off.
+test-deploy: ## check deploy/aws: types, synthesis, assertions (needs Node.js 20 or later)
+	@if scripts/need-node; then \
+		cd deploy/aws && npm ci --no-fund --no-audit --prefer-offline && npm run --silent check && npm run --silent synth && npm run --silent test; \
+	else \
+		echo "SKIPPED: the deployment on AWS was not checked, because Node.js is missing"; \
+	fi
 
 vuln: ## govulncheck, with VULN=1: its database is on the network
 	@if [ "$(VULN)" = 1 ]; then \
