@@ -1,4 +1,5 @@
-import { App } from 'aws-cdk-lib';
+import { App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
 import { build } from '../lib/app.ts';
 import { ConfigError, exampleDomain, load } from '../lib/config.ts';
 
@@ -9,6 +10,7 @@ try {
     console.error(`The domain is ${exampleDomain}: this can be looked at, and not deployed. See config.json in README.md.`);
   }
   build(app, config);
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 } catch (e) {
   if (!(e instanceof ConfigError)) throw e;
   console.error(e.message);

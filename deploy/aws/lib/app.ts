@@ -1,5 +1,4 @@
-import { App, Tags, Validations } from 'aws-cdk-lib';
-import { AwsSolutionsChecks } from 'cdk-nag';
+import { type App, Tags } from 'aws-cdk-lib';
 import type { Config } from './config.ts';
 import { Data } from './data.ts';
 import { Media } from './media.ts';
@@ -34,5 +33,4 @@ export function build(app: App, config: Config): void {
   new Service(app, id('Service'), { env, config, network, data, media, cluster: migrate.cluster, dns, description: 'Ridecopilot: the servers' });
 
   Tags.of(app).add('app', 'ridecopilot');
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 }
