@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What `release` and `run` have in common. To be sourced.
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -21,19 +22,27 @@ output() {
 	local value
 	value=$(aws cloudformation describe-stacks --stack-name "Ridecopilot-$1" \
 		--query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue" --output text)
-	[ -n "$value" ] && [ "$value" != None ] || die "The stack Ridecopilot-$1 has no output $2: has it been deployed?"
+	if [ -z "$value" ] || [ "$value" = None ]; then
+		die "The stack Ridecopilot-$1 has no output $2: has it been deployed?"
+	fi
 	printf '%s\n' "$value"
 }
 
 # run_task STACK STREAM OVERRIDES: runs the task of a stack once, waits for its
 # end, prints its log, and ends as it did.
 run_task() {
-	local stack=$1 stream=$2 overrides=$3 cluster task id status code reason
+	local stack=$1 stream=$2 overrides=$3 cluster definition network group task id status code reason
 	cluster=$(output "$stack" Cluster)
+	definition=$(output "$stack" Task)
+	network=$(output "$stack" Network)
+	group=$(output "$stack" LogGroup)
+	# The overrides may hold a password, and arguments can be seen by others on this machine.
 	task=$(aws ecs run-task --cluster "$cluster" --launch-type FARGATE --count 1 --started-by "$stream" \
-		--task-definition "$(output "$stack" Task)" --network-configuration "$(output "$stack" Network)" \
-		--overrides "$overrides" --query 'tasks[0].taskArn' --output text)
-	[ -n "$task" ] && [ "$task" != None ] || die "The task could not be started: see the events of the cluster $cluster."
+		--task-definition "$definition" --network-configuration "$network" \
+		--overrides file:///dev/stdin --query 'tasks[0].taskArn' --output text <<<"$overrides")
+	if [ -z "$task" ] || [ "$task" = None ]; then
+		die "The task could not be started: see the events of the cluster $cluster."
+	fi
 	id=${task##*/}
 	say "task $id is started"
 	# `aws ecs wait` gives up after ten minutes; a migration may take longer.
@@ -42,7 +51,7 @@ run_task() {
 		[ "$status" != STOPPED ] || break
 		sleep "${POLL_SECONDS:-5}"
 	done
-	aws logs get-log-events --log-group-name "$(output "$stack" LogGroup)" --log-stream-name "$stream/ridecopilot/$id" \
+	aws logs get-log-events --log-group-name "$group" --log-stream-name "$stream/ridecopilot/$id" \
 		--start-from-head --query 'events[].[message]' --output text || say "it has no log: it did not get as far as to start"
 	code=$(aws ecs describe-tasks --cluster "$cluster" --tasks "$task" --query 'tasks[0].containers[0].exitCode' --output text)
 	if [ "$code" != 0 ]; then

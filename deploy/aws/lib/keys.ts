@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { explain } from './nag.ts';
 
 /** A function of ours: plain JavaScript, the SDK is the runtime's own; a role that may do nothing but log. */
-export function ownFunction(scope: Construct, id: string, folder: string, description: string, environment?: Record<string, string>): lambda.Function {
+export function ownFunction(scope: Construct, id: string, folder: string, description: string, more: lambda.FunctionOptions = {}): lambda.Function {
   const logGroup = new logs.LogGroup(scope, `${id}Log`, { retention: logs.RetentionDays.THREE_MONTHS, removalPolicy: RemovalPolicy.DESTROY });
   const role = new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
   logGroup.grantWrite(role);
@@ -20,9 +20,9 @@ export function ownFunction(scope: Construct, id: string, folder: string, descri
     architecture: lambda.Architecture.ARM_64,
     memorySize: 256,
     timeout: Duration.seconds(30),
-    environment,
     role,
     logGroup,
+    ...more,
   });
 }
 
@@ -32,7 +32,7 @@ export class Keys extends Construct {
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
-    this.maker = ownFunction(this, 'Maker', 'keys', 'Fills secrets of Ridecopilot when they are new');
+    this.maker = ownFunction(this, 'Maker', 'keys', 'Fills secrets of Ridecopilot when they are new', { timeout: Duration.minutes(3) });
   }
 
   /** Fills a secret unless it is filled. For a media-key, the attribute PublicKey is its public half. */

@@ -62,6 +62,8 @@ export class Service extends Stack {
       enableECSManagedTags: true,
     });
 
+    service.node.addDependency(task.executionRole!); // and with it the right to the image and the secrets
+
     const { balancer, group } = this.balancer(service, props);
     this.scale(service, group, size);
     const rotation = this.rotation(service, props);
@@ -176,7 +178,7 @@ export class Service extends Stack {
   /** The rotation of the signing secrets (functions/rotate). */
   private rotation(service: ecs.FargateService, { data, cluster }: ServiceProps): lambda.Function {
     const rotate = ownFunction(this, 'Rotate', 'rotate', 'Rotates the signing secrets of Ridecopilot in two steps', {
-      CLUSTER: cluster.clusterName, SERVICE: service.serviceName,
+      environment: { CLUSTER: cluster.clusterName, SERVICE: service.serviceName },
     });
     const secret = data.signing.secretArn;
     const rights = new iam.Policy(this, 'RotateRights', {

@@ -195,29 +195,48 @@ describe('rotation', () => {
 });
 
 describe('keys', () => {
+  const never = () => { throw new Error('there is nothing to wait for'); };
+
+  it('waits until its right to a new secret is known everywhere, and no longer than that', async () => {
+    for (const [denied, made] of [[3, true], [100, false]] as const) {
+      const s = new Secret('what the template generated');
+      const read = s.getSecretValue.bind(s);
+      let calls = 0;
+      let waits = 0;
+      s.getSecretValue = async (input) => {
+        if (++calls <= denied) throw Object.assign(new Error('not yet'), { name: 'AccessDeniedException' });
+        return read(input);
+      };
+      const run = make(s, { kind: 'signing', secret: 'arn' }, async () => { waits++; });
+      if (made) await run;
+      else await assert.rejects(run, /not yet/);
+      assert.equal(waits, made ? 3 : 9);
+    }
+  });
+
   it('makes a pair for CloudFront once', async () => {
     const s = new Secret('what the template generated');
-    const first = await make(s, { kind: 'media-key', secret: 'arn' });
+    const first = await make(s, { kind: 'media-key', secret: 'arn' }, never);
     const key = createPublicKey(first.PublicKey);
     assert.equal(key.asymmetricKeyType, 'rsa');
     assert.equal(key.asymmetricKeyDetails?.modulusLength, 2048);
     assert.match(s.at('AWSCURRENT')!, /^-----BEGIN PRIVATE KEY-----/);
     assert.deepEqual(Object.keys(first), ['PublicKey'], 'the private half goes nowhere else');
-    assert.deepEqual(await make(s, { kind: 'media-key', secret: 'arn' }), first);
+    assert.deepEqual(await make(s, { kind: 'media-key', secret: 'arn' }, never), first);
   });
 
   it('takes a pair of the operator as it is', async () => {
     const own = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const s = new Secret(own.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString());
-    const { PublicKey } = await make(s, { kind: 'media-key', secret: 'arn' });
+    const { PublicKey } = await make(s, { kind: 'media-key', secret: 'arn' }, never);
     assert.equal(PublicKey, own.publicKey.export({ type: 'spki', format: 'pem' }));
   });
 
   it('makes the first signing secrets once, so that the rotation takes them', async () => {
     const s = new Secret('what the template generated');
-    assert.deepEqual(await make(s, { kind: 'signing', secret: 'arn' }), {});
+    assert.deepEqual(await make(s, { kind: 'signing', secret: 'arn' }, never), {});
     const made = s.at('AWSCURRENT')!;
-    await make(s, { kind: 'signing', secret: 'arn' });
+    await make(s, { kind: 'signing', secret: 'arn' }, never);
     assert.equal(s.at('AWSCURRENT'), made);
     const w = new World();
     w.secrets = new Secret(made);
@@ -227,7 +246,7 @@ describe('keys', () => {
   });
 
   it('knows no other kinds', async () => {
-    await assert.rejects(make(new Secret(''), { kind: 'toString', secret: 'arn' }), /no kind/);
+    await assert.rejects(make(new Secret(''), { kind: 'toString', secret: 'arn' }, never), /no kind/);
   });
 });
 

@@ -18,7 +18,9 @@ case "$1 $2" in
 	stack=$(sed 's/.*Ridecopilot-\\([A-Za-z]*\\).*/\\1/' <<<"$*")
 	name=$(sed "s/.*OutputKey=='\\([A-Za-z]*\\)'.*/\\1/" <<<"$*")
 	echo "$stack-$name" ;;
-"ecs run-task") echo arn:aws:ecs:r:1:task/c/abc ;;
+"ecs run-task")
+	printf 'overrides %s\\n' "$(cat)" >>"$CALLS"
+	echo arn:aws:ecs:r:1:task/c/abc ;;
 "ecs describe-tasks")
 	case "$*" in
 	*lastStatus*)
@@ -66,7 +68,8 @@ describe('release', () => {
     const order = r.calls.filter((c) => /^npx |ecr |run-task|exitCode/.test(c)).map((c) => c.replace(/ --(cluster|repository-name) .*/, ''));
     assert.deepEqual(order, ['aws ecr describe-images', deploy('Migrate', 'v1.2.0'), 'aws ecs run-task', 'aws ecs describe-tasks', deploy('Service', 'v1.2.0')]);
     const task = r.calls.find((c) => c.includes('run-task'))!;
-    assert.match(task, /--cluster Migrate-Cluster .*--task-definition Migrate-Task --network-configuration Migrate-Network --overrides \{\}/);
+    assert.match(task, /--cluster Migrate-Cluster .*--task-definition Migrate-Task --network-configuration Migrate-Network --overrides file:\/\/\/dev\/stdin /);
+    assert.ok(r.calls.includes('overrides {}'));
     assert.match(r.calls.find((c) => c.includes('get-log-events'))!, /--log-group-name Migrate-LogGroup --log-stream-name migrate\/ridecopilot\/abc /);
     assert.match(r.out, /applied 0001/);
     assert.match(r.err, /done: Service-Address/);
@@ -116,13 +119,13 @@ describe('run', () => {
     assert.equal(r.status, 0, r.err);
     const task = r.calls.find((c) => c.includes('run-task'))!;
     assert.match(task, /--cluster Service-Cluster .*--task-definition Service-Task --network-configuration Service-Network/);
-    assert.deepEqual(JSON.parse(task.replace(/.*--overrides (.*) --query .*/, '$1')), {
+    assert.deepEqual(JSON.parse(r.calls.find((c) => c.startsWith('overrides '))!.slice('overrides '.length)), {
       containerOverrides: [{
         name: 'ridecopilot', command: ['createsuperuser', '--email', 'me@example.com', '--name', 'Ana "A" Pop'], environment: [{ name: 'SUPERUSER_PASSWORD', value: 'p w' }],
       }],
     });
     assert.match(r.calls.find((c) => c.includes('get-log-events'))!, /--log-stream-name serve\/ridecopilot\/abc /);
-    assert.doesNotMatch(r.out + r.err, /p w/);
+    assert.doesNotMatch(r.out + r.err + task, /p w/);
   });
 
   it('ends as the command did', () => {

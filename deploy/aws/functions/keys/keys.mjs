@@ -10,14 +10,15 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } f
  * Fills a secret unless it is filled already: run again, it changes nothing.
  * @param {Secrets} secrets
  * @param {{ kind: string, secret: string }} what `media-key` or `signing`, and the ARN of the secret
+ * @param {() => Promise<void>} wait some seconds
  * @returns {Promise<Record<string, string>>} what may be known: the public half of a pair
  */
-export async function make(secrets, { kind, secret }) {
+export async function make(secrets, { kind, secret }, wait) {
   switch (kind) {
     case 'media-key':
-      return { PublicKey: publicOf(await filled(secrets, secret, isPair, newPair)) };
+      return { PublicKey: publicOf(await filled(secrets, secret, isPair, newPair, wait)) };
     case 'signing':
-      await filled(secrets, secret, isSigning, newSigning);
+      await filled(secrets, secret, isSigning, newSigning, wait);
       return {};
     default:
       throw new Error(`there is no kind of secret ${kind}`);
@@ -29,13 +30,32 @@ export async function make(secrets, { kind, secret }) {
  * @param {string} id
  * @param {(text: string) => boolean} good
  * @param {() => string} fresh
+ * @param {() => Promise<void>} wait
  */
-async function filled(secrets, id, good, fresh) {
-  const { SecretString: present = '' } = await secrets.getSecretValue({ SecretId: id });
+async function filled(secrets, id, good, fresh, wait) {
+  const { SecretString: present = '' } = await allowed(() => secrets.getSecretValue({ SecretId: id }), wait);
   if (good(present)) return present;
   const made = fresh();
-  await secrets.putSecretValue({ SecretId: id, SecretString: made });
+  await allowed(() => secrets.putSecretValue({ SecretId: id, SecretString: made }), wait);
   return made;
+}
+
+/**
+ * Calls what this function got the right to a moment ago: that takes some seconds
+ * to be known everywhere.
+ * @template T
+ * @param {() => Promise<T>} call
+ * @param {() => Promise<void>} wait
+ */
+async function allowed(call, wait) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (e) {
+      if (!(e instanceof Error) || e.name !== 'AccessDeniedException' || tries === 10) throw e;
+      await wait();
+    }
+  }
 }
 
 /** @param {string} text */
