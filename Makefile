@@ -10,7 +10,7 @@ BIN := bin/ridecopilot
 # The linters, pinned in tools/go.mod and built at first use.
 TOOLS = tools="$$(scripts/tools)"
 
-.PHONY: help run build test lint fmt unit race test-container vuln bench benchmarks fuzz schema verify clean
+.PHONY: help run build test lint fmt unit race test-container test-deploy vuln bench benchmarks fuzz schema verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,7 @@ test: ## all that CI runs: lint, tests on both engines, race detector
 	@scripts/step "tests, on SQLite and PostgreSQL, local disk and S3, with a browser" $(MAKE) --no-print-directory unit
 	@scripts/step "race detector" $(MAKE) --no-print-directory race
 	@scripts/step "the container's steps, without a container" $(MAKE) --no-print-directory test-container
+	@scripts/step "deployment on AWS, without an account" $(MAKE) --no-print-directory test-deploy
 
 lint: ## check formatting, linters and module files
 	@$(TOOLS) && bad="$$("$$tools/gofumpt" -l .)" && \
@@ -59,6 +60,14 @@ race: ## the tests under the race detector
 
 test-container: ## what the Dockerfile does, as plain commands, and a run of it
 	@scripts/check-container
+
+# It talks to the registry of npm, and to nobody else: CDK's own reports are off.
+test-deploy: ## check deploy/aws: types, synthesis, assertions (needs Node.js 20 or later)
+	@if scripts/need-node; then \
+		cd deploy/aws && npm ci --no-fund --no-audit --prefer-offline && npm run --silent check && npm run --silent synth && npm run --silent test; \
+	else \
+		echo "SKIPPED: the deployment on AWS was not checked, because Node.js is missing"; \
+	fi
 
 vuln: ## govulncheck, with VULN=1: its database is on the network
 	@if [ "$(VULN)" = 1 ]; then \

@@ -2,6 +2,9 @@ module github.com/ridecopilot/ridecopilot
 
 go 1.26.0
 
+// Packages of npm, some with Go files that are none.
+ignore ./deploy/aws/node_modules
+
 require (
 	github.com/aws/aws-sdk-go-v2 v1.47.7
 	github.com/aws/aws-sdk-go-v2/config v1.33.15
