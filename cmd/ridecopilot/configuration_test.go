@@ -77,7 +77,7 @@ func TestConfiguration_Page(t *testing.T) {
 	const path = "../../docs/configuration.md"
 	want := configuration(t)
 	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
