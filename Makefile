@@ -10,10 +10,10 @@ BIN := bin/ridecopilot
 # The linters, pinned in tools/go.mod and built at first use.
 TOOLS = tools="$$(scripts/tools)"
 
-.PHONY: help run build test test-deploy lint fmt unit race vuln bench benchmarks fuzz schema verify clean
+.PHONY: help run build test lint fmt unit race test-container test-deploy vuln bench benchmarks fuzz schema verify clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start the server, with demo data if ./data is new
 	@exec scripts/run
@@ -26,6 +26,7 @@ test: ## all that CI runs: lint, tests on both engines, race detector
 	@scripts/step "known holes in the modules we use" $(MAKE) --no-print-directory vuln
 	@scripts/step "tests, on SQLite and PostgreSQL, local disk and S3, with a browser" $(MAKE) --no-print-directory unit
 	@scripts/step "race detector" $(MAKE) --no-print-directory race
+	@scripts/step "the container's steps, without a container" $(MAKE) --no-print-directory test-container
 	@scripts/step "deployment on AWS, without an account" $(MAKE) --no-print-directory test-deploy
 
 lint: ## check formatting, linters and module files
@@ -34,6 +35,7 @@ lint: ## check formatting, linters and module files
 	go vet ./... && \
 	"$$tools/golangci-lint" run ./... && \
 	cd bench && go vet ./... && "$$tools/golangci-lint" run ./...
+	@cd tools && go tool -modfile=release.mod actionlint ../.github/workflows/*.yml
 	@go mod tidy -diff
 	@cd tools && go mod tidy -diff
 	@cd bench && go mod tidy -diff
@@ -55,6 +57,9 @@ race: ## the tests under the race detector
 	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && REQUIRE_POSTGRES=1 REQUIRE_S3=1 TEST_ENGINES=postgres \
 	scripts/with-s3 scripts/with-postgres go test -race -timeout 20m $$(go list ./... | grep -v '/inbrowser$$')
 	@TEST_ENGINES=sqlite go test -race -run Race ./internal/store/...
+
+test-container: ## what the Dockerfile does, as plain commands, and a run of it
+	@scripts/check-container
 
 # It talks to the registry of npm, and to nobody else: CDK's own reports are off.
 test-deploy: ## check deploy/aws: types, synthesis, assertions (needs Node.js 20 or later)
@@ -84,11 +89,11 @@ fuzz: ## a short round of every fuzz test (FUZZTIME=10s)
 	@scripts/fuzz
 
 # What is generated from the code and kept beside it, so that a change of it
-# shows in review: the whole schema of either engine and the API's description.
-GENERATED := internal/store/schema docs/openapi.yaml
+# shows in review: the whole schema of either engine, the API's description, settings and commands.
+GENERATED := internal/store/schema docs/openapi.yaml docs/configuration.md
 
-schema: ## write the golden schemas and docs/openapi.yaml anew
-	@scripts/with-postgres go test -count=1 -run 'Schema|OpenAPI' ./internal/store ./internal/httpapi -update
+schema: ## write the golden schemas, docs/openapi.yaml and docs/configuration.md anew
+	@scripts/with-postgres go test -count=1 -run 'Schema|OpenAPI|Configuration_Page' ./internal/store ./internal/httpapi ./cmd/ridecopilot -update
 
 verify: schema ## fail if anything generated differs from what is committed
 	@changed="$$(git status --porcelain -- $(GENERATED))" && \
@@ -98,5 +103,5 @@ verify: schema ## fail if anything generated differs from what is committed
 	fi
 
 clean: ## remove what make has built
-	@rm -rf bin
+	@rm -rf bin dist
 	@rm -f *.out *.prof *.test

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/overview"
+	"github.com/ridecopilot/ridecopilot/internal/rdsauth"
 	"github.com/ridecopilot/ridecopilot/internal/server"
 	"github.com/ridecopilot/ridecopilot/internal/site"
 	"github.com/ridecopilot/ridecopilot/internal/store"
@@ -63,7 +65,15 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 			return nil, err
 		}
 	}
-	s, err := store.Open(ctx, store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix})
+	o := store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix}
+	if c.databaseIAM {
+		tokens, err := rdsauth.New(ctx, c.databaseURL)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("DATABASE_IAM_AUTH: %w", err)}
+		}
+		o.Password = tokens.Password
+	}
+	s, err := store.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +155,7 @@ func (a *app) runner() (*jobs.Runner, error) {
 		return nil, usageError{fmt.Errorf("SMTP_URL or MAIL_FROM: %w", err)}
 	}
 	return jobs.NewRunner(jobs.Options{
-		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Listings: a.listings, Media: a.media, Sender: sender, PublicURL: a.config.publicURL, Log: a.log,
+		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Listings: a.listings, Media: a.media, Erasures: a.backups(), Sender: sender, PublicURL: a.config.publicURL, Log: a.log,
 	})
 }
 
@@ -238,6 +248,13 @@ func (a *app) measure(r *prometheus.Registry) {
 	gauge("removals_oldest_seconds", "How long the oldest open removal has waited.", func() float64 {
 		_, age := open.look()
 		return age.Seconds()
+	})
+	gauge("backup_age_seconds", "How old the last backup is that ridecopilot backup has made; not a number when there is none.", func() float64 {
+		at, ok, err := a.store.LastBackup(context.Background())
+		if err != nil || !ok {
+			return math.NaN()
+		}
+		return time.Since(at).Seconds()
 	})
 	if p := a.store.RequestPool(); p != nil {
 		gauge("database_connections", "Connections of the requests' pool.", func() float64 { return float64(p.Stat().TotalConns()) })
