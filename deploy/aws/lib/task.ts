@@ -27,6 +27,10 @@ function databaseURL(data: Data, role: string): string {
   return `postgres://${role}@${data.database.dbInstanceEndpointAddress}:5432/ridecopilot?sslmode=verify-full&sslrootcert=/etc/ridecopilot/rds-ca.pem`;
 }
 
+function publicURL(config: Config): string {
+  return `https://api.${config.domain}`;
+}
+
 export interface TaskProps {
   config: Config;
   data: Data;
@@ -97,7 +101,8 @@ export function migrationTask(scope: Stack, props: { config: Config; data: Data 
   return new Task(scope, 'Task', {
     config, data, stream: 'migrate',
     command: ['migrate', '--serve-role', serveRole],
-    environment: { DATABASE_URL: databaseURL(data, ownerRole) },
+    // The image listens on all addresses, which asks for a public one.
+    environment: { DATABASE_URL: databaseURL(data, ownerRole), PUBLIC_URL: publicURL(config) },
     secrets: { ...signingSecrets(data), PGPASSWORD: ecs.Secret.fromSecretsManager(data.database.secret!, 'password') },
   });
 }
@@ -112,7 +117,7 @@ export function serverTask(scope: Stack, props: { config: Config; data: Data; me
       ADDR: `0.0.0.0:${serverPort}`,
       DATABASE_URL: databaseURL(data, serveRole),
       DATABASE_IAM_AUTH: 'on',
-      PUBLIC_URL: `https://api.${config.domain}`,
+      PUBLIC_URL: publicURL(config),
       TRUSTED_PROXIES: network.vpc.publicSubnets.map((s) => s.ipv4CidrBlock).join(','),
       S3_BUCKET: media.bucket.bucketName,
       S3_REGION: config.region,

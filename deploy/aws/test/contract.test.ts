@@ -45,11 +45,11 @@ describe('the bucket has the rules of `ridecopilot storage setup`', () => {
     };
     assert.deepEqual(bucket.LifecycleConfiguration.Rules, [
       {
-        Id: `${ours}${find(setup, /rule\("(\w+)", p\.Uploads,/)}`, Prefix: own + find(media, /func UploadsPrefix.*\+ "(.*?)"/),
+        Id: `${ours}${find(setup, /rule\("(\w+)", p\.Uploads,/)}`, Prefix: own + find(media, /func UploadsPrefix.*OwnPrefix\(prefix\) \+ "(.*?)"/),
         ExpirationInDays: Number(find(setup, /p\.Uploads, types\.LifecycleExpiration\{Days: aws\.Int32\((\d+)\)\}/)), ...both,
       },
       {
-        Id: `${ours}${find(setup, /rule\("(\w+)", p\.Media,/)}`, Prefix: own + find(media, /func KeptPrefix.*\+ "(.*?)"/),
+        Id: `${ours}${find(setup, /rule\("(\w+)", p\.Media,/)}`, Prefix: own + find(media, /func KeptPrefix.*OwnPrefix\(prefix\) \+ "(.*?)"/),
         ExpiredObjectDeleteMarker: find(setup, /p\.Media, types\.LifecycleExpiration\{ExpiredObjectDeleteMarker: aws\.Bool\((\w+)\)\}/) === 'true', ...both,
       },
     ]);
@@ -70,10 +70,15 @@ describe('the server', () => {
     assert.ok(known.size > 20);
     // Of Go, and of the driver of PostgreSQL.
     for (const name of ['GOMEMLIMIT', 'PGPASSWORD']) known.add(name);
-    known.add('CLOUDWATCH_NAMESPACE'); // of its metrics in the log
+    known.add('CLOUDWATCH_NAMESPACE');
     for (const c of tasks) {
       for (const { Name } of [...c.Environment, ...c.Secrets]) assert.ok(known.has(Name), `${Name} is no setting`);
     }
+  });
+
+  it('is told where it is reached, since its image listens on all addresses', () => {
+    assert.equal(find('Dockerfile', /ADDR=(\S+)/), '0.0.0.0:8000');
+    for (const c of tasks) assert.ok(c.Environment.some((e: any) => e.Name === 'PUBLIC_URL'), c.Command.join(' '));
   });
 
   it('has the rights on the bucket that docs/operations.md lists', () => {
