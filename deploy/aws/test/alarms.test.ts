@@ -56,7 +56,7 @@ describe('alarms', () => {
   });
 
   const runbooks = read('../../../docs/operations.md');
-  it('have a runbook in docs/operations.md', { skip: !/alarm-[a-z]/.test(runbooks) && 'docs/operations.md has no runbooks' }, () => {
+  it('have a runbook in docs/operations.md', () => {
     for (const a of list) {
       assert.ok(new RegExp(`(^#+ +alarm-${a.name}$|(id|name)="alarm-${a.name}")`, 'm').test(runbooks), `docs/operations.md has no anchor alarm-${a.name}`);
     }
