@@ -10,10 +10,10 @@ BIN := bin/ridecopilot
 # The linters, pinned in tools/go.mod and built at first use.
 TOOLS = tools="$$(scripts/tools)"
 
-.PHONY: help run build test lint fmt unit race vuln bench benchmarks fuzz schema verify clean
+.PHONY: help run build test lint fmt unit race test-container vuln bench benchmarks fuzz schema verify clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build and start the server, with demo data if ./data is new
 	@exec scripts/run
@@ -26,6 +26,7 @@ test: ## all that CI runs: lint, tests on both engines, race detector
 	@scripts/step "known holes in the modules we use" $(MAKE) --no-print-directory vuln
 	@scripts/step "tests, on SQLite and PostgreSQL, local disk and S3, with a browser" $(MAKE) --no-print-directory unit
 	@scripts/step "race detector" $(MAKE) --no-print-directory race
+	@scripts/step "the container's steps, without a container" $(MAKE) --no-print-directory test-container
 
 lint: ## check formatting, linters and module files
 	@$(TOOLS) && bad="$$("$$tools/gofumpt" -l .)" && \
@@ -33,6 +34,7 @@ lint: ## check formatting, linters and module files
 	go vet ./... && \
 	"$$tools/golangci-lint" run ./... && \
 	cd bench && go vet ./... && "$$tools/golangci-lint" run ./...
+	@cd tools && go tool -modfile=release.mod actionlint ../.github/workflows/*.yml
 	@go mod tidy -diff
 	@cd tools && go mod tidy -diff
 	@cd bench && go mod tidy -diff
@@ -54,6 +56,9 @@ race: ## the tests under the race detector
 	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && REQUIRE_POSTGRES=1 REQUIRE_S3=1 TEST_ENGINES=postgres \
 	scripts/with-s3 scripts/with-postgres go test -race -timeout 20m $$(go list ./... | grep -v '/inbrowser$$')
 	@TEST_ENGINES=sqlite go test -race -run Race ./internal/store/...
+
+test-container: ## what the Dockerfile does, as plain commands, and a run of it
+	@scripts/check-container
 
 vuln: ## govulncheck, with VULN=1: its database is on the network
 	@if [ "$(VULN)" = 1 ]; then \
@@ -89,5 +94,5 @@ verify: schema ## fail if anything generated differs from what is committed
 	fi
 
 clean: ## remove what make has built
-	@rm -rf bin
+	@rm -rf bin dist
 	@rm -f *.out *.prof *.test

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/observe"
 	"github.com/ridecopilot/ridecopilot/internal/overview"
+	"github.com/ridecopilot/ridecopilot/internal/rdsauth"
 	"github.com/ridecopilot/ridecopilot/internal/server"
 	"github.com/ridecopilot/ridecopilot/internal/site"
 	"github.com/ridecopilot/ridecopilot/internal/store"
@@ -69,7 +71,15 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, tracer trace.Trace
 			return nil, err
 		}
 	}
-	s, err := store.Open(ctx, store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix, Tracer: observe.NewStatements(tracer, c.engine())})
+	o := store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix, Tracer: observe.NewStatements(tracer, c.engine())}
+	if c.databaseIAM {
+		tokens, err := rdsauth.New(ctx, c.databaseURL)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("DATABASE_IAM_AUTH: %w", err)}
+		}
+		o.Password = tokens.Password
+	}
+	s, err := store.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +163,7 @@ func (a *app) runner() (*jobs.Runner, error) {
 		return nil, usageError{fmt.Errorf("SMTP_URL or MAIL_FROM: %w", err)}
 	}
 	return jobs.NewRunner(jobs.Options{
-		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Listings: a.listings, Media: a.media,
+		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Listings: a.listings, Media: a.media, Erasures: a.backups(),
 		Sender: observe.Mails{Sender: sender, Tracer: a.tracer}, PublicURL: a.config.publicURL, Log: a.log, Middleware: []rivertype.Middleware{a.watched},
 	})
 }
@@ -238,6 +248,15 @@ func (a *app) measure(r *prometheus.Registry) {
 	}
 	gauge("password_hashes_running", "Passwords being hashed.", func() float64 { return float64(a.hasher.Running()) })
 	gauge("password_hashes_waiting", "Requests that wait for the lane of password hashes.", func() float64 { return float64(a.hasher.Waiting()) })
+	gauge("backup_age_seconds", "How old the last backup is that ridecopilot backup has made; not a number when there is none.", func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+		defer cancel()
+		at, ok, err := a.store.LastBackup(ctx)
+		if err != nil || !ok {
+			return math.NaN()
+		}
+		return time.Since(at).Seconds()
+	})
 	a.measureBacklog(r)
 	a.measureMachine(r)
 	a.measurePools(r)

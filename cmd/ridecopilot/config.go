@@ -23,6 +23,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/bucket/s3"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
+	"github.com/ridecopilot/ridecopilot/internal/rdsauth"
 	"github.com/ridecopilot/ridecopilot/internal/store"
 )
 
@@ -42,6 +43,7 @@ var settings = []setting{
 	{name: "ADDR", def: "127.0.0.1:8000", about: "the public listener"},
 	{name: "DATA_DIR", def: "./data", about: "embedded database, mails not sent, generated secret"},
 	{name: "DATABASE_URL", about: "postgres://…; the embedded SQLite in DATA_DIR when empty", isURL: true},
+	{name: "DATABASE_IAM_AUTH", def: "off", about: "on: signs in to Amazon RDS as the role of the task, without a password"},
 	{name: "PUBLIC_URL", about: "where clients reach the server; http://<ADDR> on loopback, else required"},
 	{name: "SECRET_KEY", about: "at least 32 bytes; made at first start on SQLite, required on PostgreSQL", secret: true},
 	{name: "SECRET_KEY_PREVIOUS", about: "the secret before, which still verifies", secret: true},
@@ -76,6 +78,7 @@ type config struct {
 	addr           string
 	dataDir        string
 	databaseURL    string
+	databaseIAM    bool
 	publicURL      *url.URL
 	secret         string
 	previousSecret string
@@ -234,6 +237,7 @@ func (c *config) parse() {
 	c.parseObservation()
 	c.checkSecrets()
 	c.checkDatabaseTLS()
+	c.parseDatabaseIAM()
 }
 
 func (c *config) parsePublicURL(host string) {
@@ -421,6 +425,25 @@ func (c *config) checkDatabaseTLS() {
 	}
 	if mode := u.Query().Get("sslmode"); mode != "verify-full" {
 		c.warn("DATABASE_URL should say sslmode=verify-full: now nobody checks that it is your database")
+	}
+}
+
+// parseDatabaseIAM reads whether the database is signed in to by tokens.
+func (c *config) parseDatabaseIAM() {
+	if c.databaseIAM = c.onOff("DATABASE_IAM_AUTH"); !c.databaseIAM {
+		return
+	}
+	if !c.postgres() {
+		c.problem("DATABASE_IAM_AUTH is on, but DATABASE_URL is not set")
+		return
+	}
+	if err := rdsauth.Check(c.databaseURL); err != nil {
+		c.problem("DATABASE_IAM_AUTH: %v in DATABASE_URL", err)
+	}
+	if u, err := url.Parse(c.databaseURL); err == nil && u.User != nil {
+		if _, given := u.User.Password(); given {
+			c.warn("DATABASE_URL holds a password, which DATABASE_IAM_AUTH leaves unused: take it out")
+		}
 	}
 }
 

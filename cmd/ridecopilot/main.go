@@ -115,7 +115,7 @@ func (p *program) command() *cobra.Command {
 	}
 	root.AddCommand(
 		p.serveCommand(), p.migrateCommand(), p.createSuperuserCommand(), p.changePasswordCommand(), p.seedCommand(),
-		p.importDjangoCommand(), p.storageCommand(), p.configCommand(), p.openapiCommand(), p.healthcheckCommand(), p.versionCommand(),
+		p.importDjangoCommand(), p.storageCommand(), p.backupCommand(), p.restoreCommand(), p.configCommand(), p.openapiCommand(), p.healthcheckCommand(), p.versionCommand(),
 	)
 	usageOf(root)
 	return root

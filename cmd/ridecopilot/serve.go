@@ -171,19 +171,35 @@ func (p *program) migrateCommand() *cobra.Command {
 	run := func(act func(context.Context, *app) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, _ []string) error { return p.withApp(cmd.Context(), act) }
 	}
+	var role string
 	up := run(func(ctx context.Context, a *app) error {
+		if role != "" && !a.config.postgres() {
+			return usageError{errors.New("--serve-role is for PostgreSQL: SQLite has no roles")}
+		}
 		done, err := a.migrateAlone(ctx)
 		for _, name := range done {
 			fmt.Fprintln(p.stdout, "applied", name)
 		}
-		if err == nil {
-			fmt.Fprintln(p.stdout, "The database is up to date.")
+		if err != nil {
+			return err
 		}
-		return err
+		fmt.Fprintln(p.stdout, "The database is up to date.")
+		if role == "" {
+			return nil
+		}
+		if err := a.store.GrantServing(ctx, role); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stdout, "The role %s may read and write rows, and not change the schema.\n", role)
+		return nil
 	})
-	c := &cobra.Command{Use: "migrate [up|status]", Short: "Bring the database's schema up to date, or show how it stands", Args: cobra.NoArgs, RunE: up}
+	withRole := func(c *cobra.Command) *cobra.Command {
+		c.Flags().StringVar(&role, "serve-role", "", "on PostgreSQL: the role that serves, which is made if need be, and gets rights on rows alone")
+		return c
+	}
+	c := withRole(&cobra.Command{Use: "migrate [up|status]", Short: "Bring the database's schema up to date, or show how it stands", Args: cobra.NoArgs, RunE: up})
 	c.AddCommand(
-		&cobra.Command{Use: "up", Short: "Apply what is missing", Args: cobra.NoArgs, RunE: up},
+		withRole(&cobra.Command{Use: "up", Short: "Apply what is missing", Args: cobra.NoArgs, RunE: up}),
 		&cobra.Command{Use: "status", Short: "List the steps and which are applied", Args: cobra.NoArgs, RunE: run(func(ctx context.Context, a *app) error {
 			steps, err := a.store.Migrations(ctx)
 			for _, m := range steps {

@@ -205,20 +205,7 @@ func TestLocalFiles_U4_U9(t *testing.T) {
 	s := serve(t, sqlite(t))
 	token := signUp(t, s.base, "ana@example.com")
 	raw := mediatest.JPEG(400, 300)
-	_, body := ask(t, http.MethodPost, s.base+"/api/carposts/", token, `{"make":"Dacia","model":"Logan","year":2020,"price":"1","price_period":"day"}`)
-	var made struct{ ID int64 }
-	decode(t, body, &made)
-	photos := fmt.Sprintf("%s/api/carposts/%d/photos/", s.base, made.ID)
-	_, body = ask(t, http.MethodPost, photos, token, fmt.Sprintf(`{"file_name":"a.jpg","content_type":"image/jpeg","size":%d}`, len(raw)))
-	var begun struct {
-		ID     int64
-		Upload struct {
-			URL    string
-			Fields map[string]string
-		}
-	}
-	decode(t, body, &begun)
-	form := permitOf(begun.Upload.URL, begun.Upload.Fields)
+	photo, form := beginPhoto(t, s.base, token, raw)
 	res := buckettest.Post(t, form, raw, func(fields map[string]string) { fields["key"] += "x" })
 	if res.StatusCode != http.StatusForbidden {
 		t.Errorf("another key = %d, want 403", res.StatusCode)
@@ -226,22 +213,8 @@ func TestLocalFiles_U4_U9(t *testing.T) {
 	if res = buckettest.Post(t, form, raw, nil); res.StatusCode != http.StatusNoContent {
 		t.Fatalf("upload = %d", res.StatusCode)
 	}
-	status, body := ask(t, http.MethodPost, fmt.Sprintf("%s%d/complete/", photos, begun.ID), token, "")
-	if status != http.StatusOK {
-		t.Fatalf("complete = %d %s", status, body)
-	}
-	var photo struct {
-		State string
-		URL   string
-	}
-	for deadline := time.Now().Add(patience); photo.State != "ready"; {
-		if time.Now().After(deadline) {
-			t.Fatalf("the photo does not become ready: %s", body)
-		}
-		_, body = ask(t, http.MethodGet, fmt.Sprintf("%s%d/", photos, begun.ID), token, "")
-		decode(t, body, &photo)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, photo.URL, http.NoBody)
+	shown := completePhoto(t, photo, token)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shown, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +235,7 @@ func TestLocalFiles_U4_U9(t *testing.T) {
 	if csp := got.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "sandbox") {
 		t.Errorf("Content-Security-Policy: %q", csp)
 	}
-	u, err := url.Parse(photo.URL)
+	u, err := url.Parse(shown)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,6 +250,53 @@ func TestLocalFiles_U4_U9(t *testing.T) {
 }
 
 func base64Of(raw []byte) string { return base64.StdEncoding.EncodeToString(raw) }
+
+// beginPhoto posts a car and asks for a permit for a photo of it: where the photo
+// is found in the API, and the permit.
+func beginPhoto(t *testing.T, base, token string, raw []byte) (photo string, form bucket.Form) {
+	t.Helper()
+	_, body := ask(t, http.MethodPost, base+"/api/carposts/", token, `{"make":"Dacia","model":"Logan","year":2020,"price":"1","price_period":"day"}`)
+	var made struct{ ID int64 }
+	decode(t, body, &made)
+	photos := fmt.Sprintf("%s/api/carposts/%d/photos/", base, made.ID)
+	status, body := ask(t, http.MethodPost, photos, token, fmt.Sprintf(`{"file_name":"a.jpg","content_type":"image/jpeg","size":%d}`, len(raw)))
+	if status != http.StatusCreated {
+		t.Fatalf("begin a photo = %d %s", status, body)
+	}
+	var begun struct {
+		ID     int64
+		Upload struct {
+			URL       string
+			Fields    map[string]string
+			ExpiresAt time.Time `json:"expires_at"`
+		}
+	}
+	decode(t, body, &begun)
+	form = permitOf(begun.Upload.URL, begun.Upload.Fields)
+	form.Expires = begun.Upload.ExpiresAt
+	return fmt.Sprintf("%s%d/", photos, begun.ID), form
+}
+
+// completePhoto says that a photo is there, waits until it is ready, and returns
+// its address.
+func completePhoto(t *testing.T, photo, token string) string {
+	t.Helper()
+	if status, body := ask(t, http.MethodPost, photo+"complete/", token, ""); status != http.StatusOK {
+		t.Fatalf("complete = %d %s", status, body)
+	}
+	var got struct {
+		State string
+		URL   string
+	}
+	for deadline := time.Now().Add(patience); got.State != "ready"; {
+		_, body := ask(t, http.MethodGet, photo, token, "")
+		decode(t, body, &got)
+		if time.Now().After(deadline) {
+			t.Fatalf("the photo does not become ready: %s", body)
+		}
+	}
+	return got.URL
+}
 
 func permitOf(url string, fields map[string]string) bucket.Form {
 	return bucket.Form{URL: url, Fields: fields}

@@ -191,7 +191,7 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 		o.t.Fatal(err)
 	}
 	r, err := jobs.NewRunner(jobs.Options{
-		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Listings: o.listings, Media: o.media, Sender: s, PublicURL: public,
+		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Listings: o.listings, Media: o.media, Erasures: noErasures{}, Sender: s, PublicURL: public,
 		Log: slog.New(slog.NewJSONHandler(o.log, nil)), Now: o.now,
 	})
 	if err != nil {
@@ -203,6 +203,12 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 	o.t.Cleanup(func() { _ = r.Stop(context.Background()) })
 	return r
 }
+
+// noErasures keeps no list: package backup has the tests of it.
+type noErasures struct{}
+
+func (noErasures) NoteErasures(context.Context) error      { return nil }
+func (noErasures) EraseAgain(context.Context) (int, error) { return 0, nil }
 
 func (o *office) register(email string) account.User {
 	o.t.Helper()

@@ -63,8 +63,9 @@ func (w *reencodeWorker) Work(ctx context.Context, _ *river.Job[reencodePhotos])
 	return err
 }
 
-// removeWorker removes the objects that are due to be removed: whenever some
-// have become so, and by the clock.
+// removeWorker removes the objects that are due to be removed, and notes beside
+// them which accounts were erased: whenever there is something to do, and by the
+// clock.
 type removeWorker struct {
 	river.WorkerDefaults[media.PurgeObjects]
 	r *Runner
@@ -77,10 +78,11 @@ func (w *removeWorker) Work(ctx context.Context, _ *river.Job[media.PurgeObjects
 	if n > 0 {
 		w.r.o.Log.InfoContext(ctx, "objects removed", "removals", n)
 	}
-	return err
+	return errors.Join(err, w.r.o.Erasures.NoteErasures(ctx))
 }
 
-// compareStorage compares rows and objects, and mends what differs.
+// compareStorage compares rows and objects, and mends what differs; it also
+// erases accounts again that an older copy of the database has brought back.
 type compareStorage struct{}
 
 func (compareStorage) Kind() string { return "compare_storage" }
@@ -94,6 +96,9 @@ type compareWorker struct {
 func (w *compareWorker) Timeout(*river.Job[compareStorage]) time.Duration { return compareTime }
 
 func (w *compareWorker) Work(ctx context.Context, _ *river.Job[compareStorage]) error {
+	if _, err := w.r.o.Erasures.EraseAgain(ctx); err != nil { // the next night tries again
+		w.r.o.Log.ErrorContext(ctx, "accounts not erased again", "err", err)
+	}
 	r, err := w.r.o.Media.Check(ctx, media.CheckOptions{Repair: true})
 	w.r.o.Log.InfoContext(ctx, "rows and objects compared", "uploads", r.Uploads, "objects", r.Objects, "unclaimed", r.Unclaimed,
 		"missing", r.Missing, "found", r.Found, "made_again", r.Redone, "young", r.Young, "foreign", r.Foreign, "failed", r.Failed)

@@ -59,6 +59,12 @@ type Media interface {
 	Check(ctx context.Context, o media.CheckOptions) (media.Report, error)
 }
 
+// Erasures is what the jobs need of the list of erased accounts.
+type Erasures interface {
+	NoteErasures(ctx context.Context) error
+	EraseAgain(ctx context.Context) (int, error)
+}
+
 // Options are what a Runner works with.
 type Options struct {
 	DB        DB
@@ -66,6 +72,7 @@ type Options struct {
 	Documents Documents
 	Listings  Listings
 	Media     Media
+	Erasures  Erasures
 	Sender    Sender
 	PublicURL *url.URL // what links in mails are built from (promise T10)
 	Log       *slog.Logger

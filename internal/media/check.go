@@ -147,6 +147,7 @@ func (c *comparison) compare() error {
 			default:
 				c.claimed++
 			}
+		case strings.HasPrefix(o.Key, ErasedPrefix(c.s.prefix)): // no upload's, but ours
 		default:
 			c.report.Foreign++
 		}

@@ -130,11 +130,18 @@ func AccountPurges(prefix string, account int64, now time.Time) []Purge {
 // else's are below it (promise D14).
 const own = "ridecopilot/"
 
+// OwnPrefix is where the keys of all that is made here begin.
+func OwnPrefix(prefix string) string { return prefix + own }
+
+// ErasedPrefix is where the keys of the list of erased accounts begin: see package
+// backup.
+func ErasedPrefix(prefix string) string { return OwnPrefix(prefix) + "erased/" }
+
 // UploadsPrefix is where the keys of what clients upload begin.
-func UploadsPrefix(prefix string) string { return prefix + own + "uploads/" }
+func UploadsPrefix(prefix string) string { return OwnPrefix(prefix) + "uploads/" }
 
 // KeptPrefix is where the keys of what the server keeps of them begin.
-func KeptPrefix(prefix string) string { return prefix + own + "media/" }
+func KeptPrefix(prefix string) string { return OwnPrefix(prefix) + "media/" }
 
 // Process is the job that re-encodes a photo. Folder is the photo's own, so that
 // a run that was cut off while the photo was deleted leaves nothing behind.

@@ -7,7 +7,20 @@ import (
 )
 
 var sqliteDialect = dialect{
-	name: "sqlite",
+	name:     "sqlite",
+	hasTable: `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)`,
+	// Neither what the full-text index is made of, nor what SQLite keeps itself.
+	tableNames: `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`,
+	columns:    `SELECT name, type FROM pragma_table_xinfo($1) WHERE hidden = 0`,
+	parents:    `SELECT DISTINCT "table" FROM pragma_foreign_key_list($1)`,
+	sequence:   `SELECT name FROM sqlite_sequence WHERE name = $1`,
+	lastID:     `SELECT seq FROM sqlite_sequence WHERE name = '{sequence}'`,
+	setLastID: []string{
+		`INSERT INTO sqlite_sequence (name, seq) SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = $1)`,
+		`UPDATE sqlite_sequence SET seq = max(seq, $2) WHERE name = $1`,
+	},
+	checkReferences: `SELECT "table" FROM pragma_foreign_key_check`,
+	integrity:       `PRAGMA integrity_check(10)`,
 	words: strings.NewReplacer(
 		"{now}", "strftime('%Y-%m-%d %H:%M:%f', 'now')", "{today}", "date('now')", "{in30days}", "date('now', '+30 days')",
 		"{joberror}", "json_extract(CAST(j.errors AS text), '$[#-1].error')", "{jobargs}", "CAST(j.args AS text)"),
@@ -31,8 +44,19 @@ var sqliteDialect = dialect{
 }
 
 var postgresDialect = dialect{
-	name:   "postgres",
-	utcDay: func(column string) string { return "CAST(" + column + " AT TIME ZONE 'UTC' AS date)" },
+	hasTable:   `SELECT to_regclass(CAST($1 AS text)) IS NOT NULL`,
+	tableNames: `SELECT CAST(relname AS text) FROM pg_class WHERE relkind = 'r' AND relnamespace = CAST(current_schema() AS regnamespace)`,
+	columns: `SELECT CAST(attname AS text), format_type(atttypid, atttypmod) FROM pg_attribute
+		WHERE attrelid = CAST(CAST($1 AS text) AS regclass) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum`,
+	parents: `SELECT DISTINCT CAST(p.relname AS text) FROM pg_constraint c JOIN pg_class p ON p.oid = c.confrelid
+		WHERE c.contype = 'f' AND c.conrelid = CAST(CAST($1 AS text) AS regclass)`,
+	sequence: `SELECT pg_get_serial_sequence($1, attname) FROM pg_attribute
+		WHERE attrelid = CAST(CAST($1 AS text) AS regclass) AND attidentity <> ''`,
+	lastID:    `SELECT COALESCE(pg_sequence_last_value(CAST('{sequence}' AS regclass)), 0)`,
+	setLastID: []string{`SELECT setval(CAST(pg_get_serial_sequence($1, 'id') AS regclass), $2)`},
+	unlimited: []string{`SET LOCAL statement_timeout = 0`, `SET LOCAL idle_in_transaction_session_timeout = 0`},
+	name:      "postgres",
+	utcDay:    func(column string) string { return "CAST(" + column + " AT TIME ZONE 'UTC' AS date)" },
 	words: strings.NewReplacer(
 		"{now}", "now()", "{today}", "CURRENT_DATE", "{in30days}", "(CURRENT_DATE + 30)",
 		"{joberror}", "(j.errors[array_upper(j.errors, 1)]->>'error')", "{jobargs}", "CAST(j.args AS text)"),

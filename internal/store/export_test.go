@@ -38,15 +38,6 @@ func (i *Import) Show(ctx context.Context, sql string) (value string, err error)
 	return value, err
 }
 
-// MigrateTo runs the migrations up to a version, and nothing else.
-func (s *Store) MigrateTo(ctx context.Context, version int64) error {
-	p, err := s.provider(s.write)
-	if err == nil {
-		_, err = p.UpTo(ctx, version)
-	}
-	return err
-}
-
 // Creation and Compared are what the history says of a thing that was made, each
 // found out in its own way.
 func Creation(made any) (string, error) { return creation(made) }

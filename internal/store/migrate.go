@@ -37,6 +37,30 @@ const migrationLock = 7_243_392_667
 // that the caller holds. then runs under the same lock: it is for the tables of
 // the job queue.
 func (s *Store) Migrate(ctx context.Context, then func(context.Context) error) ([]string, error) {
+	return s.migrate(ctx, s.Newest(), then)
+}
+
+// MigrateTo brings the schema no further than to a migration: a backup is
+// restored into the schema that it was made of.
+func (s *Store) MigrateTo(ctx context.Context, version int64, then func(context.Context) error) error {
+	_, err := s.migrate(ctx, version, then)
+	return err
+}
+
+// Newest is the number of the last migration that there is.
+func (s *Store) Newest() int64 {
+	names, err := fs.Glob(migrations, "migrations/"+s.Engine()+"/*.sql")
+	if err != nil || len(names) == 0 {
+		panic("store: no migrations are embedded")
+	}
+	newest, err := goose.NumericComponent(names[len(names)-1]) // Glob sorts
+	if err != nil {
+		panic(err)
+	}
+	return newest
+}
+
+func (s *Store) migrate(ctx context.Context, to int64, then func(context.Context) error) ([]string, error) {
 	db := s.write
 	if s.Engine() == postgresDialect.name {
 		own, err := s.migrationDB(ctx)
@@ -59,7 +83,7 @@ func (s *Store) Migrate(ctx context.Context, then func(context.Context) error) (
 	if err != nil {
 		return nil, err
 	}
-	done, err := p.Up(ctx)
+	done, err := p.UpTo(ctx, to)
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
@@ -67,8 +91,10 @@ func (s *Store) Migrate(ctx context.Context, then func(context.Context) error) (
 	for _, d := range done {
 		names = append(names, filepath.Base(d.Source.Path))
 	}
-	if err := s.foldAccounts(ctx, db); err != nil {
-		return names, fmt.Errorf("fold the names of accounts: %w", err)
+	if to == s.Newest() {
+		if err := s.foldAccounts(ctx, db); err != nil {
+			return names, fmt.Errorf("fold the names of accounts: %w", err)
+		}
 	}
 	if then != nil {
 		if err := then(ctx); err != nil {

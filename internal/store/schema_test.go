@@ -121,7 +121,7 @@ func postgresTable(t *testing.T, s *store.Store, name string) tableShape {
 		`'9223372036854775807'::bigint`, `9223372036854775807`, `('-1'::integer)::bigint`, `-1`,
 		`((status = 'active'::text) AND (moderated_at IS NULL))`, `status = 'active' AND moderated_at IS NULL`,
 		`(state = 'ready'::text)`, `state = 'ready'`, `((post_id IS NULL) AND (document_id IS NULL))`, `post_id IS NULL AND document_id IS NULL`,
-		`(legacy_key IS NOT NULL)`, `legacy_key IS NOT NULL`, `(search = ''::text)`, `search = ''`,
+		`(noted_at IS NULL)`, `noted_at IS NULL`, `(legacy_key IS NOT NULL)`, `legacy_key IS NOT NULL`, `(search = ''::text)`, `search = ''`,
 		`((approved_at IS NULL) AND (moderated_at IS NULL))`, `approved_at IS NULL AND moderated_at IS NULL`,
 		`(moderated_at IS NOT NULL)`, `moderated_at IS NOT NULL`, `(resolved_at IS NULL)`, `resolved_at IS NULL`,
 		`(state = ANY (ARRAY['queued'::text, 'failed'::text]))`, `state IN ('queued', 'failed')`)

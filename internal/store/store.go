@@ -67,6 +67,18 @@ type dialect struct {
 	searchTerm   func(words []string) string
 	words        *strings.Replacer          // of the expressions of tabledefs.go
 	utcDay       func(column string) string // the day of a moment, in UTC
+
+	// What the database says of itself: see backup.go.
+	hasTable        string   // whether there is a table
+	tableNames      string   // all tables
+	columns         string   // names and types of a table's columns, but for what is generated
+	parents         string   // the tables that a table points to
+	sequence        string   // what counts the numbers of a table's rows; no row when nothing does
+	lastID          string   // the last number it has given, of a {sequence}
+	setLastID       []string // go on from a number
+	checkReferences string   // tables whose rows point to none; empty where that cannot be
+	integrity       string   // "ok", or what is wrong with the file
+	unlimited       []string // statements at the begin of a transaction that takes as long as it takes
 }
 
 // The limits of waiting (promises D6 and D8).

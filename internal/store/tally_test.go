@@ -224,7 +224,7 @@ func TestMigrate_Tally_D15(t *testing.T) {
 			s, err := store.Open(t.Context(), o)
 			must(t, err)
 			t.Cleanup(func() { _ = s.Close() })
-			must(t, s.MigrateTo(t.Context(), 4))
+			must(t, s.MigrateTo(t.Context(), 4, nil))
 			for id, active := range map[int64]bool{1: true, 2: false} {
 				exec(t, s, `INSERT INTO account (id, name, password_hash, is_active, created_at, updated_at) VALUES ($1, 'x', 'x', $2, $3, $3)`, id, active, noon)
 				for i := range 5 {

@@ -29,6 +29,14 @@ CREATE TABLE attempt (
 );
 CREATE INDEX attempt_until ON attempt (until);
 
+CREATE TABLE backup (
+    id      INTEGER   PRIMARY KEY AUTOINCREMENT,
+    at      TIMESTAMP NOT NULL,
+    records INTEGER   NOT NULL,
+    objects INTEGER   NOT NULL,
+    bytes   INTEGER   NOT NULL
+);
+
 CREATE TABLE car_post (
     id                INTEGER   PRIMARY KEY AUTOINCREMENT,
     owner_id          INTEGER   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
@@ -171,7 +179,8 @@ CREATE INDEX entry_owner_date ON entry (owner_id, date, id);
 CREATE TABLE erased_account (
     account_id INTEGER   PRIMARY KEY,
     at         TIMESTAMP NOT NULL
-);
+, noted_at TIMESTAMP);
+CREATE INDEX erased_account_unnoted ON erased_account (account_id) WHERE noted_at IS NULL;
 
 CREATE TABLE expense_item (
     entry_id INTEGER NOT NULL REFERENCES entry (id) ON DELETE CASCADE,

@@ -1,0 +1,305 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ridecopilot/ridecopilot/internal/bucket"
+	"github.com/ridecopilot/ridecopilot/internal/fault"
+)
+
+// RestoreOptions say what is restored.
+type RestoreOptions struct {
+	// WithoutObjects leaves the storage as it is: it was kept by other means.
+	WithoutObjects bool
+	// Newer is a newer backup, or nil: the accounts that were erased by then
+	// are erased again.
+	Newer    io.ReadSeeker
+	Progress Progress
+}
+
+// Restored is what a restore has brought back.
+type Restored struct {
+	MadeAt      time.Time
+	Rows        map[string]int64
+	Records     int64
+	Objects     int64
+	Gone        int64 // objects that were deleted while the backup was made
+	ErasedAgain int
+}
+
+// place is where a backup is about to be restored.
+type place struct {
+	objects map[string]int64 // that the backup holds: their sizes
+}
+
+// Restore makes everything anew from a backup, in a place that holds nothing yet.
+// The whole file is read and checked before anything is written, objects come
+// before the rows that name them, and all rows come in one transaction: a restore
+// that was cut off is simply begun again. What the file's schema lacks is migrated
+// afterwards.
+func (s *Service) Restore(ctx context.Context, from io.ReadSeeker, o RestoreOptions) (Restored, error) {
+	m, sums, p, err := s.inspect(from, o.Progress)
+	if err != nil {
+		return Restored{}, err
+	}
+	erased, err := s.newerErasures(ctx, o.Newer, m)
+	if err != nil {
+		return Restored{}, err
+	}
+	withObjects := m.Objects && !o.WithoutObjects
+	if err := s.checkPlace(ctx, m, p, withObjects); err != nil {
+		return Restored{}, err
+	}
+	if withObjects {
+		if err := s.restoreObjects(ctx, from, p, o.Progress); err != nil {
+			return Restored{}, fmt.Errorf("restore objects: %w", err)
+		}
+	}
+	if err := s.restoreRows(ctx, from, m, o.Progress); err != nil {
+		return Restored{}, err
+	}
+	r := Restored{MadeAt: m.MadeAt, Rows: sums.Rows, Gone: sums.Gone}
+	for _, n := range sums.Rows {
+		r.Records += n
+	}
+	if withObjects {
+		r.Objects = sums.Objects
+	}
+	r.ErasedAgain, err = s.settle(ctx, erased)
+	return r, err
+}
+
+// settle does what has to be done once the rows are there.
+func (s *Service) settle(ctx context.Context, erased []Erasure) (again int, err error) {
+	if err := s.o.Migrate(ctx, 0); err != nil {
+		return 0, err
+	}
+	if err := s.o.Store.FinishLoad(ctx); err != nil {
+		return 0, err
+	}
+	if err := s.o.Store.Integrity(ctx); err != nil {
+		return 0, fmt.Errorf("the rows are restored, but the database is not sound: %w", err)
+	}
+	for _, e := range erased {
+		switch ok, err := s.o.Store.EraseAgain(ctx, e); {
+		case err != nil:
+			return again, err
+		case ok:
+			again++
+		}
+	}
+	noted, err := s.EraseAgain(ctx)
+	again += noted
+	if err != nil {
+		return again, fmt.Errorf("the rows are restored, but accounts that were erased since could not all be erased again: %w", err)
+	}
+	return again, s.o.Store.Resume(ctx, s.o.Now())
+}
+
+// inspect reads a backup to its end and checks it.
+func (s *Service) inspect(from io.ReadSeeker, progress Progress) (manifest, summary, place, error) {
+	r, err := reopen(from)
+	if err != nil {
+		return manifest{}, summary{}, place{}, err
+	}
+	m := r.manifest
+	if m.Schema > s.o.Newest {
+		return m, summary{}, place{}, fault.New(fault.Invalid, fmt.Sprintf(
+			"The backup was made by a newer program (%s): use that one, or a newer one.", m.Version))
+	}
+	p := place{objects: map[string]int64{}}
+	found := map[string]int64{}
+	var objects int64
+	progress.tell("check", 0, 1)
+	sums, err := r.entries(func(t Table, body []byte) error {
+		return rowsOf(t, body, func([]any) error { found[t.Name]++; return nil })
+	}, func(key string, body []byte) error {
+		p.objects[key] = int64(len(body))
+		objects++
+		return nil
+	})
+	if err != nil {
+		return m, sums, p, err
+	}
+	progress.tell("check", 1, 1)
+	if objects != sums.Objects || len(sums.Rows) != len(m.Tables) {
+		return m, sums, p, ErrDamaged
+	}
+	for _, t := range m.Tables {
+		if found[t.Name] != sums.Rows[t.Name] {
+			return m, sums, p, ErrDamaged
+		}
+	}
+	return m, sums, p, nil
+}
+
+func reopen(from io.ReadSeeker) (*archiveReader, error) {
+	if _, err := from.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("the backup cannot be read from its beginning (a pipe cannot): %w", err)
+	}
+	return openArchive(from)
+}
+
+// newerErasures are the erasures that a newer backup knows.
+func (s *Service) newerErasures(ctx context.Context, newer io.ReadSeeker, than manifest) ([]Erasure, error) {
+	if newer == nil {
+		return nil, nil
+	}
+	r, err := reopen(newer)
+	if err != nil {
+		return nil, fmt.Errorf("the newer backup: %w", err)
+	}
+	if r.manifest.MadeAt.Before(than.MadeAt) {
+		return nil, fault.New(fault.Invalid, "The backup that is to name the erased accounts is older than the one to be restored.")
+	}
+	var list []Erasure
+	_, err = r.entries(func(t Table, body []byte) error {
+		if t.Name != "erased_account" {
+			return ctx.Err()
+		}
+		return rowsOf(t, body, func(values []any) error {
+			var e Erasure
+			for i, c := range t.Columns {
+				switch c.Name {
+				case "account_id":
+					e.Account, _ = values[i].(int64)
+				case "at":
+					e.At, _ = values[i].(time.Time)
+				}
+			}
+			list = append(list, e)
+			return nil
+		})
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the newer backup: %w", err)
+	}
+	return list, nil
+}
+
+// checkPlace makes sure that nothing would be overwritten or mixed.
+func (s *Service) checkPlace(ctx context.Context, m manifest, p place, withObjects bool) error {
+	if m.Prefix != s.o.Prefix {
+		return fault.New(fault.Invalid, fmt.Sprintf("The backup was made with S3_PREFIX=%q, and here it is %q: the keys of all objects begin with it, so set it to the same.", m.Prefix, s.o.Prefix))
+	}
+	table, schema, err := s.o.Store.Holds(ctx)
+	switch {
+	case err != nil:
+		return err
+	case table != "":
+		return fault.New(fault.Conflict, fmt.Sprintf("The database is not empty: its table %s has rows. A restore takes an empty one.", table))
+	case schema > m.Schema:
+		return fault.New(fault.Conflict, "The database is empty, but already of a newer schema than the backup. Make a new one, and do not migrate it.")
+	}
+	if !withObjects {
+		return nil
+	}
+	return s.o.Bucket.List(ctx, s.own, func(o bucket.Object) error {
+		if size, ok := p.objects[o.Key]; !ok || size != o.Size {
+			return fault.New(fault.Conflict, fmt.Sprintf(
+				"The storage is not empty: it holds %s, which is not in the backup. A restore takes an empty one, or leaves it as it is with --without-objects.", o.Key))
+		}
+		return nil
+	})
+}
+
+// restoreObjects stores the objects, a few at a time.
+func (s *Service) restoreObjects(ctx context.Context, from io.ReadSeeker, p place, progress Progress) error {
+	r, err := reopen(from)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	done := 0
+	_, err = r.entries(nil, func(key string, body []byte) error {
+		g.Go(func() error { return s.o.Bucket.Put(ctx, key, contentType(key), body) })
+		done++
+		progress.tell("objects", done, len(p.objects))
+		return ctx.Err()
+	})
+	if failed := g.Wait(); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// contentType is what an object is stored as. What clients get is what the row
+// says, whatever is stored.
+func contentType(key string) string {
+	switch strings.ToLower(path.Ext(key)) {
+	case ".jpg", ".jpeg":
+		return "image/jpeg"
+	case ".png":
+		return "image/png"
+	case ".webp":
+		return "image/webp"
+	}
+	return "application/octet-stream"
+}
+
+// restoreRows fills the database.
+func (s *Service) restoreRows(ctx context.Context, from io.ReadSeeker, m manifest, progress Progress) error {
+	if err := s.o.Migrate(ctx, m.Schema); err != nil {
+		return err
+	}
+	r, err := reopen(from)
+	if err != nil {
+		return err
+	}
+	err = s.o.Store.Refill(ctx, m.Tables, func(into Sink) error {
+		l := &loader{into: into, progress: progress, total: len(m.Tables)}
+		_, err := r.entries(func(t Table, body []byte) error { return l.piece(ctx, t, body) }, nil)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("restore rows: %w", err)
+	}
+	progress.tell("tables", len(m.Tables), len(m.Tables))
+	return nil
+}
+
+// loader fills tables, so many rows at a time.
+type loader struct {
+	into     Sink
+	progress Progress
+	total    int
+	tables   int
+	last     string
+}
+
+func (l *loader) piece(ctx context.Context, t Table, body []byte) error {
+	if t.Name != l.last {
+		l.last = t.Name
+		l.progress.tell("tables", l.tables, l.total)
+		l.tables++
+	}
+	var rows [][]any
+	flush := func() error {
+		if len(rows) == 0 {
+			return nil
+		}
+		if err := l.into.Load(ctx, t, rows); err != nil {
+			return fmt.Errorf("fill %s: %w", t.Name, err)
+		}
+		rows = rows[:0]
+		return nil
+	}
+	err := rowsOf(t, body, func(values []any) error {
+		if rows = append(rows, values); len(rows) < rowsAtOnce {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
