@@ -65,12 +65,19 @@ func (s *Statements) start(ctx context.Context, statement string) context.Contex
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx
 	}
+	operation := ""
+	if rest, ok := strings.CutPrefix(statement, "-- name: "); ok { // so the queue's own statements are headed
+		operation, rest, _ = strings.Cut(rest, " ")
+		_, statement, _ = strings.Cut(rest, "\n")
+	}
 	text := strings.Join(strings.Fields(statement), " ")
 	if len(text) > longestStatement {
 		text = strings.ToValidUTF8(text[:longestStatement], "")
 	}
-	operation, _, _ := strings.Cut(text, " ")
-	operation = strings.ToUpper(operation)
+	if operation == "" {
+		operation, _, _ = strings.Cut(text, " ")
+		operation = strings.ToUpper(operation)
+	}
 	ctx, _ = start(ctx, s.tracer, trace.SpanKindClient, "SQL "+operation,
 		semconv.DBSystemNameKey.String(s.system), semconv.DBOperationName(operation), semconv.DBQueryText(text))
 	return ctx
