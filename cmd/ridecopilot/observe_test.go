@@ -426,3 +426,135 @@ func TestCloudWatch(t *testing.T) {
 		r.ended(t, 0, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
 	})
 }
+
+// metricsOf are the families that a server serves after it has done a bit of
+// everything, those of the Go runtime and the process apart, and the names of all
+// samples.
+func metricsOf(t *testing.T, env []string, args ...string) (own, samples map[string]bool) {
+	t.Helper()
+	s := serve(t, env, append(args, "--metrics-addr", "127.0.0.1:0")...)
+	address, ok := s.out.find(`metrics     (http://\S+)\n`, s.done)
+	if !ok {
+		t.Fatalf("no address of metrics in %s", s.out)
+	}
+	token := signUp(t, s.base, "ana@example.com")
+	_, photo := photographed(t, s, token)
+	becomes(t, photo, token, `"state":"ready"`)
+	ask(t, http.MethodGet, s.base+"//", "", "") // rejected
+	for range 11 {
+		signIn(t, s.base, "nobody@example.com", "Drumul-Taberei-34")
+	}
+	own, samples = map[string]bool{}, map[string]bool{}
+	_, text := ask(t, http.MethodGet, address, "", "")
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllStringSubmatch(text, -1) {
+		if !regexp.MustCompile(`^(go|process|promhttp)_`).MatchString(m[1]) {
+			own[m[1]] = true
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^(\w+)[{ ]`).FindAllStringSubmatch(text, -1) {
+		samples[m[1]] = true
+	}
+	for _, line := range []string{`throttled_total{limit="login"} 1`, `http_rejected_total{reason="path"} 1`, `storage_requests_total{operation="copy",outcome="ok"} 1`, `jobs_worked_total{kind="process_photo",outcome="done"} 1`} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no %s in\n%s", line, text)
+		}
+	}
+	for _, secret := range []string{"ana@example.com", "nobody@example.com", token, "127.0.0.1", ".jpg"} { // promise P4
+		if strings.Contains(text, secret) {
+			t.Errorf("the metrics hold %q", secret)
+		}
+	}
+	return own, samples
+}
+
+// The table of docs/observability.md has every metric, the dashboard and the rules
+// ask for none that is not there, and what P2 promises is among them.
+func TestMetrics_P2(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { checkMetrics(t, sqlite(t)) })
+	t.Run("postgres", func(t *testing.T) { checkMetrics(t, postgres(t), "--migrate") })
+}
+
+func checkMetrics(t *testing.T, env []string, args ...string) {
+	own, samples := metricsOf(t, env, args...)
+	page, err := os.ReadFile("../../docs/observability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## Metrics\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	told := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(table, -1) {
+		told[m[1]] = true
+		if !own[m[1]] {
+			t.Errorf("docs/observability.md tells of %s, which is not served", m[1])
+		}
+	}
+	for name := range own {
+		if !told[name] {
+			t.Errorf("%s is not in the table of docs/observability.md", name)
+		}
+	}
+	for _, name := range []string{"backup_age_seconds", "jobs_oldest_seconds", "database_waits", "throttled_total", "disk_free_bytes"} {
+		if !own[name] {
+			t.Errorf("P2: no %s", name)
+		}
+	}
+	for _, file := range []string{"ridecopilot.json", "alerts.yml"} {
+		text, err := os.ReadFile("../../deploy/grafana/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expressions := regexp.MustCompile(`(?m)^ +expr: (.*)$`).FindAllStringSubmatch(string(text), -1)
+		if strings.HasSuffix(file, ".json") {
+			expressions = nil
+			var board any
+			decode(t, string(text), &board)
+			for _, e := range stringsUnder(board, "expr") {
+				expressions = append(expressions, []string{"", e})
+			}
+		}
+		asked := 0
+		for _, e := range expressions {
+			for _, name := range asksFor(e[1]) {
+				asked++
+				if !samples[name] {
+					t.Errorf("%s asks for %s, which is not served: %s", file, name, e[1])
+				}
+			}
+		}
+		if asked < 10 {
+			t.Errorf("%s asks for %d metrics: they were not found", file, asked)
+		}
+	}
+}
+
+// stringsUnder are the texts under a key, at any depth.
+func stringsUnder(v any, key string) (found []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, inner := range v {
+			if text, ok := inner.(string); ok && k == key {
+				found = append(found, text)
+			}
+			found = append(found, stringsUnder(inner, key)...)
+		}
+	case []any:
+		for _, inner := range v {
+			found = append(found, stringsUnder(inner, key)...)
+		}
+	}
+	return found
+}
+
+// asksFor are the metrics of an expression of Prometheus: the words that are
+// neither functions, nor labels, nor inside braces and brackets.
+func asksFor(expression string) (names []string) {
+	bare := regexp.MustCompile(`\{[^}]*\}|\[[^\]]*\]|\b(by|without) \([^)]*\)|"[^"]*"`).ReplaceAllString(expression, " ")
+	for _, m := range regexp.MustCompile(`[a-zA-Z_]\w*\(?`).FindAllString(bare, -1) {
+		if strings.HasSuffix(m, "(") || regexp.MustCompile(`^(sum|max|min|count|e\d+)$`).MatchString(m) {
+			continue
+		}
+		names = append(names, m)
+	}
+	return names
+}
