@@ -245,6 +245,9 @@ func TestTraces_P4(t *testing.T) {
 		if len(c.roots(regexp.MustCompile("^(SQL|storage)"))) != 0 {
 			t.Error("statements of nobody's request have traces of their own")
 		}
+		if len(c.roots(regexp.MustCompile("livez|readyz|health"))) != 0 {
+			t.Error("probes are traced")
+		}
 		if c.from["service.name"] != "ridecopilot" || c.from["deployment.environment.name"] != "test" {
 			t.Errorf("the service: %v", c.from)
 		}
