@@ -13,11 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/account/password"
@@ -30,6 +31,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/observe"
 	"github.com/ridecopilot/ridecopilot/internal/overview"
 	"github.com/ridecopilot/ridecopilot/internal/rdsauth"
 	"github.com/ridecopilot/ridecopilot/internal/server"
@@ -54,18 +56,22 @@ type app struct {
 	media     *media.Service
 	desk      *jobs.Desk
 	storage   storage
+	registry  *prometheus.Registry
+	tracer    trace.Tracer // nil: nobody traces
+	watched   *observe.Jobs
 	migrated  atomic.Bool // the schema was seen to be up to date
 }
 
 // newApp connects to the database and makes the services on it. Commands use
-// them as the server does: the same rules, and no second path to a table.
-func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
+// them as the server does: the same rules, and no second path to a table. The
+// tracer may be nil.
+func newApp(ctx context.Context, c *config, log *slog.Logger, tracer trace.Tracer) (*app, error) {
 	if !c.postgres() {
 		if err := c.ensureSecret(); err != nil {
 			return nil, err
 		}
 	}
-	o := store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix}
+	o := store.Options{URL: c.databaseURL, DataDir: c.dataDir, Prefix: c.s3.prefix, Tracer: observe.NewStatements(tracer, c.engine())}
 	if c.databaseIAM {
 		tokens, err := rdsauth.New(ctx, c.databaseURL)
 		if err != nil {
@@ -77,12 +83,14 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	queue, err := jobs.NewQueue(jobs.DB{Postgres: s.JobPool(), SQLite: s.Writer()})
+	registry := prometheus.NewRegistry()
+	watched := observe.NewJobs(registry, tracer)
+	queue, err := jobs.NewQueue(jobs.DB{Postgres: s.JobPool(), SQLite: s.Writer()}, watched)
 	if err != nil {
 		return nil, err
 	}
 	s.SetQueue(queue)
-	var params password.Params
+	params := password.Params{Done: measureHashes(registry)}
 	switch imported, err := s.HasDjangoHashes(ctx); {
 	case err != nil:
 		return nil, errors.Join(err, s.Close())
@@ -91,7 +99,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 		// that nobody can tell imported accounts by the time (promise T4).
 		params.DjangoIterations = djangoIterations
 	}
-	a := &app{config: c, log: log, store: s, hasher: password.NewHasher(params)}
+	a := &app{config: c, log: log, store: s, hasher: password.NewHasher(params), registry: registry, tracer: tracer, watched: watched}
 	a.accounts = account.NewService(s, account.Options{
 		Secret: c.secret, PreviousSecret: c.previousSecret, AccessTTL: c.accessTTL, RefreshTTL: c.refreshTTL,
 		Registration: c.registration, Throttle: c.throttle, Hasher: a.hasher, Log: log,
@@ -106,7 +114,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger) (*app, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	a.media = media.NewService(media.Options{
-		Store: s, Bucket: a.storage, Posts: a.listings, Documents: a.documents, Prefix: c.s3.prefix, Log: log,
+		Store: s, Bucket: observe.NewStorage(a.storage, registry, tracer), Posts: a.listings, Documents: a.documents, Prefix: c.s3.prefix, Log: log,
 	})
 	return a, nil
 }
@@ -155,7 +163,8 @@ func (a *app) runner() (*jobs.Runner, error) {
 		return nil, usageError{fmt.Errorf("SMTP_URL or MAIL_FROM: %w", err)}
 	}
 	return jobs.NewRunner(jobs.Options{
-		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Listings: a.listings, Media: a.media, Erasures: a.backups(), Sender: sender, PublicURL: a.config.publicURL, Log: a.log,
+		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Listings: a.listings, Media: a.media, Erasures: a.backups(),
+		Sender: observe.Mails{Sender: sender, Tracer: a.tracer}, PublicURL: a.config.publicURL, Log: a.log, Middleware: []rivertype.Middleware{a.watched},
 	})
 }
 
@@ -174,14 +183,13 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 		a.legacy().Mount(mux, api)
 	}
 	mux.Handle("/", api)
-	registry := prometheus.NewRegistry()
-	a.measure(registry)
+	a.measure(a.registry)
 	return server.New(server.Options{
 		Log: a.log, PublicURL: a.config.publicURL, TrustedProxies: a.config.proxies, CORSOrigins: a.config.origins,
 		AllowLoopbackOrigins: a.loopbackOrigins(),
 		API:                  mux, Storage: a.files(), Site: html,
 		Checks: checks,
-		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: registry,
+		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: a.registry, Tracer: a.tracer,
 	})
 }
 
@@ -236,61 +244,22 @@ func (a *app) files() http.Handler {
 // measure registers the figures of what is wired here.
 func (a *app) measure(r *prometheus.Registry) {
 	gauge := func(name, help string, value func() float64) {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+		registerGauge(r, name, help, nil, value)
 	}
 	gauge("password_hashes_running", "Passwords being hashed.", func() float64 { return float64(a.hasher.Running()) })
 	gauge("password_hashes_waiting", "Requests that wait for the lane of password hashes.", func() float64 { return float64(a.hasher.Waiting()) })
-	open := &openRemovals{store: a.store}
-	gauge("removals_open", "Objects to be removed that the storage has not confirmed yet.", func() float64 {
-		n, _ := open.look()
-		return float64(n)
-	})
-	gauge("removals_oldest_seconds", "How long the oldest open removal has waited.", func() float64 {
-		_, age := open.look()
-		return age.Seconds()
-	})
 	gauge("backup_age_seconds", "How old the last backup is that ridecopilot backup has made; not a number when there is none.", func() float64 {
-		at, ok, err := a.store.LastBackup(context.Background())
+		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+		defer cancel()
+		at, ok, err := a.store.LastBackup(ctx)
 		if err != nil || !ok {
 			return math.NaN()
 		}
 		return time.Since(at).Seconds()
 	})
-	if p := a.store.RequestPool(); p != nil {
-		gauge("database_connections", "Connections of the requests' pool.", func() float64 { return float64(p.Stat().TotalConns()) })
-		gauge("database_connections_in_use", "Connections of the requests' pool at work.", func() float64 { return float64(p.Stat().AcquiredConns()) })
-		gauge("database_waits", "Requests that had to wait for a connection, since the start.", func() float64 { return float64(p.Stat().EmptyAcquireCount()) })
-		return
-	}
-	gauge("database_connections_in_use", "SQLite connections at work.", func() float64 {
-		return float64(a.store.Reader().Stats().InUse + a.store.Writer().Stats().InUse)
-	})
-	gauge("database_waits", "Requests that had to wait for a connection, since the start.", func() float64 {
-		return float64(a.store.Reader().Stats().WaitCount + a.store.Writer().Stats().WaitCount)
-	})
-}
-
-// openRemovals is what the metrics tell of removals: promise D12 has an alarm on
-// the oldest. Two gauges of one scrape share a look at the database.
-type openRemovals struct {
-	store *store.Store
-	mu    sync.Mutex
-	at    time.Time
-	n     int64
-	age   time.Duration
-}
-
-func (o *openRemovals) look() (n int64, oldest time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if now := time.Now(); now.Sub(o.at) > time.Second {
-		o.at, o.age = now, 0
-		var since *time.Time
-		if o.n, since, _ = o.store.OpenPurges(context.Background(), now); since != nil { // 0 while the database does not answer
-			o.age = now.Sub(*since)
-		}
-	}
-	return o.n, o.age
+	a.measureBacklog(r)
+	a.measureMachine(r)
+	a.measurePools(r)
 }
 
 // newLog writes events in UTC, one line each: for people on a terminal, for
@@ -305,9 +274,9 @@ func newLog(c *config, w io.Writer) *slog.Logger {
 		return a
 	}}
 	if c.logFormat == "text" || (c.logFormat == "" && isTerminal(w)) {
-		return slog.New(slog.NewTextHandler(w, o))
+		return slog.New(observe.Log(slog.NewTextHandler(w, o)))
 	}
-	return slog.New(slog.NewJSONHandler(w, o))
+	return slog.New(observe.Log(slog.NewJSONHandler(w, o)))
 }
 
 func isTerminal(w io.Writer) bool {

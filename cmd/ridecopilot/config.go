@@ -69,6 +69,8 @@ var settings = []setting{
 	{name: "METRICS_ADDR", def: "127.0.0.1:9090", about: "/metrics and /debug/pprof/, or off"},
 	{name: "LOG_LEVEL", def: "info", about: "debug, info, warn or error"},
 	{name: "LOG_FORMAT", about: "text or json; text on a terminal, else json"},
+	{name: "OTEL_EXPORTER_OTLP_ENDPOINT", about: "traces go to this collector (OTLP over HTTP), such as http://127.0.0.1:4318; none when empty", isURL: true},
+	{name: "CLOUDWATCH_NAMESPACE", about: "the log holds metrics of CloudWatch under this name, such as Ridecopilot/prod; none when empty"},
 }
 
 // config is the settings, read.
@@ -95,6 +97,8 @@ type config struct {
 	metricsAddr    string // empty: off
 	logLevel       string
 	logFormat      string
+	collector      string // of traces; empty: off
+	namespace      string // of CloudWatch; empty: off
 
 	from     map[string]string // by setting: where its value comes from
 	text     map[string]string // by setting: the value as it was given
@@ -230,6 +234,7 @@ func (c *config) parse() {
 	} else if !isLoopback(metricsHost) {
 		c.warn("METRICS_ADDR is not loopback: make sure that only your monitoring reaches it")
 	}
+	c.parseObservation()
 	c.checkSecrets()
 	c.checkDatabaseTLS()
 	c.parseDatabaseIAM()

@@ -50,7 +50,12 @@ func (p *program) serve(ctx context.Context, migrate bool) error {
 		}
 		defer release() //nolint:errcheck // the lock ends with the process
 	}
-	a, err := newApp(ctx, c, log)
+	tracing, err := c.startTracing(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer tracing.Stop(ctx)
+	a, err := newApp(ctx, c, log, tracing.Tracer())
 	if err != nil {
 		return err
 	}
@@ -81,6 +86,7 @@ func (p *program) serve(ctx context.Context, migrate bool) error {
 	if err := runner.Start(ctx); err != nil {
 		return err
 	}
+	defer a.writeFigures(p.stderr)()
 	p.announce(a, public, private)
 	// Jobs stop while the last requests are answered: what those enqueue waits
 	// in the database for the next start.
@@ -227,7 +233,7 @@ func (p *program) withApp(ctx context.Context, act func(context.Context, *app) e
 	if err := c.check(); err != nil {
 		return err
 	}
-	a, err := newApp(ctx, c, newLog(c, p.stderr))
+	a, err := newApp(ctx, c, newLog(c, p.stderr), nil)
 	if err != nil {
 		return err
 	}

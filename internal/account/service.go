@@ -20,6 +20,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account/password"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 )
 
 // Effects is what goes with a change of a user: the store carries it out in the
@@ -272,9 +273,17 @@ func (s *Service) now() time.Time { return s.o.Now().UTC().Truncate(time.Microse
 
 // hashed is an address as logs may show it: the same person is the same text,
 // and nobody without the key can tell who (promise P4).
-func (s *Service) hashed(address string) string {
+func (s *Service) hashed(address string) string { return s.pseudonym(MailboxKey(address)) }
+
+// hashedID is an account's number as the line of a request shows it. No mailbox
+// is spelled like it.
+func (s *Service) hashedID(id int64) string {
+	return s.pseudonym("account\x00" + strconv.FormatInt(id, 10))
+}
+
+func (s *Service) pseudonym(of string) string {
 	m := hmac.New(sha256.New, s.keys[0].refresh)
-	m.Write([]byte("log\x00" + MailboxKey(address)))
+	m.Write([]byte("log\x00" + of))
 	return hex.EncodeToString(m.Sum(nil)[:8])
 }
 
@@ -324,6 +333,7 @@ func (s *Service) limited(ctx context.Context, what string, by Actor, maximum in
 		return err
 	}
 	if counts[0].N > maximum {
+		note.Limit(ctx, what)
 		s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what, "source", by.Address)
 		return s.tooMany(counts[0].Until)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 )
 
 // The limits on guessing (promise T6).
@@ -142,6 +143,7 @@ func (s *Service) countGuess(ctx context.Context, by Actor, what, account string
 	}
 	for i, c := range counts[:2] {
 		if c.N > attempts[i].Max {
+			note.Limit(ctx, what)
 			s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what, "address", s.hashed(account), "source", by.Address)
 			return nil, s.tooMany(c.Until)
 		}
@@ -344,6 +346,7 @@ func (s *Service) principal(ctx context.Context, kind SessionKind, sid, uid int6
 	if p.User.ID != uid || p.Session.Kind != kind || !s.counts(p, now) {
 		return Principal{}, ErrUnauthenticated
 	}
+	note.User(ctx, func() string { return s.hashedID(uid) })
 	every, idleUntil := touchEvery, (*time.Time)(nil)
 	if kind == SessionAdmin { // whose use renews it (promise T14)
 		every, idleUntil = touchAdminEvery, new(s.idleUntil(p.Session))

@@ -19,6 +19,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/ridecopilot/ridecopilot/internal/media"
 )
@@ -57,9 +58,10 @@ type Queue struct {
 	sqlite   *river.Client[*sql.Tx]
 }
 
-// NewQueue returns a Queue on the database.
-func NewQueue(db DB) (*Queue, error) {
-	c := &river.Config{Logger: slog.New(slog.DiscardHandler)}
+// NewQueue returns a Queue on the database. The middleware sees each job before it
+// is recorded.
+func NewQueue(db DB, middleware ...rivertype.Middleware) (*Queue, error) {
+	c := &river.Config{Logger: slog.New(slog.DiscardHandler), Middleware: middleware}
 	var q Queue
 	var err error
 	if db.Postgres != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +79,8 @@ type Options struct {
 	Workers   int           // jobs at once; 0 is 4
 	SoftStop  time.Duration // how long running jobs may go on when stopping; 0 is 10 s
 	Now       func() time.Time
+
+	Middleware []rivertype.Middleware // around the work of each job; sees no panic
 }
 
 // The times of jobs.
@@ -140,7 +143,7 @@ func NewRunner(o Options) (*Runner, error) {
 		RescueStuckJobsAfter: rescueAfter,
 		SoftStopTimeout:      o.SoftStop,
 		ErrorHandler:         failures{o.Log},
-		Middleware:           []rivertype.Middleware{river.WorkerMiddlewareFunc(failures{o.Log}.guard)},
+		Middleware:           append(slices.Clone(o.Middleware), river.WorkerMiddlewareFunc(failures{o.Log}.guard)),
 		// River tells of its every step; only what needs a person is told here.
 		Logger: slog.New(leveled{o.Log.Handler(), slog.LevelWarn}),
 		PeriodicJobs: []*river.PeriodicJob{

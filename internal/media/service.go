@@ -133,6 +133,9 @@ type Service struct {
 	links     links
 }
 
+// Lanes are where pictures are decoded: those of the jobs, and those of requests.
+func (s *Service) Lanes() (jobs, requests *picture.Lane) { return s.lane, s.checks }
+
 // picturesAtOnce is how many pictures the jobs decode at a time, and so do the
 // requests.
 const picturesAtOnce = 2

@@ -20,10 +20,11 @@ import (
 // metrics counts requests, failures and durations. Every label has a bounded set
 // of values: none of them is the client's text.
 type metrics struct {
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	rejected *prometheus.CounterVec
-	known    sync.Map // of labels → series: finding them by their labels takes longer than all the counting
+	requests  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	rejected  *prometheus.CounterVec
+	throttled *prometheus.CounterVec
+	known     sync.Map // of labels → series: finding them by their labels takes longer than all the counting
 }
 
 // labels are what requests have in common that are counted together.
@@ -62,8 +63,11 @@ func newMetrics(reg *prometheus.Registry, inFlight, conns *atomic.Int64) *metric
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_rejected_total", Help: "Requests and connections refused before they reached a handler.",
 		}, []string{"reason"}),
+		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "throttled_total", Help: "Requests refused by a limit on guessing, rates or quotas.",
+		}, []string{"limit"}),
 	}
-	reg.MustRegister(m.requests, m.duration, m.rejected,
+	reg.MustRegister(m.requests, m.duration, m.rejected, m.throttled,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "http_requests_in_flight", Help: "Requests being answered, health probes apart.",
 		}, func() float64 { return float64(inFlight.Load()) }),

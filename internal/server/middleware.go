@@ -10,6 +10,14 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ridecopilot/ridecopilot/internal/note"
 )
 
 // handler is what the rings inside observe are made of: they share one response.
@@ -24,6 +32,7 @@ type response struct {
 	bytes    int64 // of the answer's body
 	body     *body // nil when there is none to read
 	extended atomic.Bool
+	note     note.Request
 }
 
 // WriteHeader drops the answer to a body that came too slowly: paced gives the
@@ -94,13 +103,19 @@ func (s *Server) identify(next http.Handler) http.Handler {
 	})
 }
 
-// observe writes the one line a request leaves in the log (P3), and counts it.
-// The line names the route, never the path or the query, which may hold secrets
-// (P4). Probes that succeed are for debugging only.
+// observe writes the one line a request leaves in the log (P3), counts it, and
+// begins its trace. The line names the route, never the path or the query, which
+// may hold secrets (P4). Probes that succeed are for debugging only.
 func (s *Server) observe(next handler) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(rw http.ResponseWriter, outer *http.Request) {
 		start := s.now()
-		w := &response{ResponseWriter: rw}
+		w := &response{ResponseWriter: rw, note: note.Request{ID: outer.Header.Get("X-Request-Id")}}
+		ctx := note.With(outer.Context(), &w.note)
+		var span trace.Span
+		if s.tracer != nil && !isProbe(outer.URL.Path) {
+			ctx, span = s.begin(ctx, outer)
+		}
+		r := outer.WithContext(ctx)
 		ended := false
 		defer func() {
 			took := s.now().Sub(start)
@@ -108,15 +123,26 @@ func (s *Server) observe(next handler) http.Handler {
 			if status == 0 {
 				status = http.StatusOK
 			}
+			outer.Pattern = r.Pattern
 			method, route := methodLabel(r.Method), routeLabel(r.Pattern)
 			s.metrics.count(labels{method, route, status}, took)
+			if w.note.Limit != "" {
+				s.metrics.throttled.WithLabelValues(w.note.Limit).Inc()
+			}
+			if span != nil {
+				end(span, method, route, status, w.note)
+			}
 			attrs := []slog.Attr{
 				slog.String("method", method),
 				slog.String("route", route),
 				slog.Int("status", status),
 				slog.Int64("bytes", w.bytes),
 				slog.Duration("duration", took),
-				slog.String("request_id", r.Header.Get("X-Request-Id")),
+				slog.String("request_id", w.note.ID),
+				slog.String("user", w.note.User),
+			}
+			if w.note.Limit != "" {
+				attrs = append(attrs, slog.String("limit", w.note.Limit))
 			}
 			if !ended {
 				attrs = append(attrs, slog.Bool("aborted", true))
@@ -125,11 +151,35 @@ func (s *Server) observe(next handler) http.Handler {
 			if isProbe(route) && status < 500 {
 				level = slog.LevelDebug
 			}
-			s.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+			s.log.LogAttrs(context.WithoutCancel(ctx), level, "request", attrs...)
 		}()
 		next(w, r)
 		ended = true
 	})
+}
+
+// begin starts the trace of a request. A traceparent that came with it is linked
+// to and not continued: a balancer passes on whatever a client has made up, who
+// could join traces of others or have all of theirs recorded.
+func (s *Server) begin(ctx context.Context, r *http.Request) (context.Context, trace.Span) {
+	o := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer)}
+	theirs := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.HeaderCarrier(r.Header)))
+	if theirs.IsValid() {
+		// Without its tracestate, which is text of the client's (P4).
+		o = append(o, trace.WithLinks(trace.Link{SpanContext: theirs.WithTraceState(trace.TraceState{})}))
+	}
+	return s.tracer.Start(ctx, methodLabel(r.Method), o...)
+}
+
+// end names the span of a request, now that its route is known.
+func end(span trace.Span, method, route string, status int, n note.Request) {
+	span.SetName(method + " " + route)
+	span.SetAttributes(semconv.HTTPRequestMethodKey.String(method), semconv.HTTPRoute(route), semconv.HTTPResponseStatusCode(status),
+		attribute.String("request_id", n.ID))
+	if status >= 500 {
+		span.SetStatus(codes.Error, "")
+	}
+	span.End()
 }
 
 // recovered keeps a panic to the request it happened in (O5). The log gets the

@@ -4,7 +4,8 @@
 // stops without dropping anybody.
 //
 // It knows nothing of the product. The handlers inside need no import of it
-// either: the client's address is in Request.RemoteAddr as plain IP text, the
+// either: what they find out for the log line they leave in the request's
+// [note.Request], the client's address is in Request.RemoteAddr as plain IP text, the
 // request's id in its X-Request-Id header, and deadlines are moved through
 // [http.ResponseController]. In return they leave the pattern that matched in
 // Request.Pattern, as [http.ServeMux] does: it names the request in the log and in
@@ -26,6 +27,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/cors"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // StoragePath is where files are served that are kept on this machine.
@@ -81,6 +83,7 @@ type Options struct {
 	DrainDelay  time.Duration // how long requests are still taken after the end was announced
 
 	Registry *prometheus.Registry // a new one when nil
+	Tracer   trace.Tracer         // begins a trace for every request, health probes apart; nil: nobody traces
 	Now      func() time.Time     // time.Now when nil
 }
 
@@ -101,6 +104,7 @@ type Server struct {
 	delay    time.Duration
 	registry *prometheus.Registry
 	metrics  *metrics
+	tracer   trace.Tracer
 	now      func() time.Time
 	handler  http.Handler
 
@@ -124,6 +128,7 @@ func New(o Options) *Server {
 		maxConns: int64(o.MaxConns),
 		delay:    o.DrainDelay,
 		registry: o.Registry,
+		tracer:   o.Tracer,
 		now:      o.Now,
 	}
 	if s.log == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 )
 
 const userColumns = `a.id, a.name, COALESCE(a.email, ''), a.password_hash, a.email_verified_at, a.is_active, a.is_staff, a.is_superuser,
@@ -638,6 +639,9 @@ func (t *txn) mailQuotaFull(ctx context.Context, m account.Mail, userID int64, a
 	err := t.QueryRowContext(ctx, `
 		SELECT count(*) FROM mail WHERE (address_key = $1 OR account_id = $2) AND created_at > $3 AND kind IN ($4, $5, $6)`,
 		append([]any{account.MailboxKey(m.Address), userID, at.Add(-time.Hour)}, kinds...)...).Scan(&n)
+	if n >= mailsPerHour {
+		note.Limit(ctx, "mails")
+	}
 	return n >= mailsPerHour, err
 }
 

@@ -66,7 +66,7 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) (e
 			return s.explain(err)
 		}
 	}
-	from := &snapshot{tx: sqlQuerier{tx}, s: s}
+	from := &snapshot{tx: sqlQuerier{tx, s.tracer}, s: s}
 	if from.schema, err = s.schemaOf(ctx, from.tx); err == nil && from.schema == 0 {
 		return fault.New(fault.Conflict, "There is nothing to back up: the database has no tables.")
 	}
@@ -373,7 +373,7 @@ func (s *Store) Integrity(ctx context.Context) error {
 	if s.dialect.integrity == "" {
 		return nil
 	}
-	found, err := texts(ctx, sqlQuerier{s.read}, s.dialect.integrity)
+	found, err := texts(ctx, sqlQuerier{s.read, s.tracer}, s.dialect.integrity)
 	if err == nil && (len(found) != 1 || found[0] != "ok") {
 		err = errors.New(strings.Join(found, "; "))
 	}

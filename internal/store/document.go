@@ -11,6 +11,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 )
 
 const documentColumns = `d.id, d.owner_id, d.type, d.title, d.number, d.issuer, d.issued_on, d.expires_on, d.description, d.remind_days,
@@ -65,6 +66,7 @@ func (s *Store) CreateDocument(ctx context.Context, by account.Actor, d document
 				return err
 			}
 			if full {
+				note.Limit(ctx, "documents")
 				return document.ErrTooMany
 			}
 		}

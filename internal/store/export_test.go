@@ -19,7 +19,7 @@ func (s *Store) PlanPosts(ctx context.Context, reader int64, f listing.Filter, o
 	if s.dialect.name == sqliteDialect.name {
 		explain, columns = `EXPLAIN QUERY PLAN `, 4
 	}
-	rows, err := sqlQuerier{s.read}.QueryContext(ctx, explain+statement, q.args...)
+	rows, err := sqlQuerier{s.read, s.tracer}.QueryContext(ctx, explain+statement, q.args...)
 	if err != nil {
 		return "", err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
@@ -92,6 +93,7 @@ func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, 
 			return p, err
 		}
 		if n >= limit {
+			note.Limit(ctx, "car_posts")
 			return p, listing.ErrTooMany
 		}
 	}

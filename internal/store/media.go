@@ -13,6 +13,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 )
 
 const uploadColumns = `id, COALESCE(owner_id, 0), COALESCE(post_id, 0), COALESCE(document_id, 0), COALESCE(replaces_id, 0), state, position,
@@ -120,6 +121,7 @@ func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited b
 			return err
 		}
 		if photos >= media.MaxPhotos {
+			note.Limit(ctx, "photos")
 			return media.ErrTooMany
 		}
 	}
@@ -135,8 +137,10 @@ func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited b
 	case err != nil:
 		return err
 	case unfinished >= media.MaxUnfinished:
+		note.Limit(ctx, "unfinished_uploads")
 		return media.ErrUnfinished
 	case bytes+u.Size > media.MaxBytes:
+		note.Limit(ctx, "stored_bytes")
 		return media.ErrQuota
 	}
 	return nil
@@ -229,6 +233,7 @@ func (t *txn) saveUpload(ctx context.Context, by account.Actor, before media.Upl
 			return err
 		}
 		if bytes+u.Size > media.MaxBytes {
+			note.Limit(ctx, "stored_bytes")
 			return media.ErrQuota
 		}
 	}

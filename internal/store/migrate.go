@@ -130,7 +130,7 @@ func (s *Store) foldSomeAccounts(ctx context.Context, db *sql.DB, last *int64) (
 	defer tx.Rollback() // after a commit there is nothing to roll back
 
 	find := `SELECT id, name, COALESCE(email, '') FROM account WHERE search = '' AND id > $1 ORDER BY id LIMIT $2` + s.dialect.forUpdate
-	rows, err := sqlQuerier{tx}.QueryContext(ctx, find, *last, foldBatch)
+	rows, err := sqlQuerier{tx, nil}.QueryContext(ctx, find, *last, foldBatch)
 	if err != nil {
 		return 0, err
 	}

@@ -82,14 +82,75 @@ type sqlQuerier struct {
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	}
+	tracer pgx.QueryTracer // nil where the driver tells it, or where there is none
 }
 
 func (q sqlQuerier) QueryContext(ctx context.Context, query string, args ...any) (rows, error) {
-	return rowsOf(q.db.QueryContext(ctx, query, args...))
+	if q.tracer == nil {
+		return rowsOf(q.db.QueryContext(ctx, query, args...))
+	}
+	told := tell(ctx, q.tracer, query)
+	found, err := rowsOf(q.db.QueryContext(ctx, query, args...))
+	if err != nil {
+		told.ended(err)
+	}
+	return &toldRows{found, told}, err
 }
 
 func (q sqlQuerier) QueryRowContext(ctx context.Context, query string, args ...any) row {
-	return q.db.QueryRowContext(ctx, query, args...)
+	if q.tracer == nil {
+		return q.db.QueryRowContext(ctx, query, args...)
+	}
+	told := tell(ctx, q.tracer, query)
+	return toldRow{q.db.QueryRowContext(ctx, query, args...), told}
+}
+
+// statement is one that a tracer was told of.
+type statement struct {
+	tracer pgx.QueryTracer // nil: nobody listens, or the end was told
+	ctx    context.Context // what the tracer has put into it
+}
+
+// tell tells a tracer, if there is one, that a statement begins. Its arguments
+// are not told: they are people's data (promise P4).
+func tell(ctx context.Context, tracer pgx.QueryTracer, query string) statement {
+	if tracer == nil {
+		return statement{}
+	}
+	return statement{tracer, tracer.TraceQueryStart(ctx, nil, pgx.TraceQueryStartData{SQL: query})}
+}
+
+func (s *statement) ended(err error) {
+	if s.tracer != nil {
+		s.tracer.TraceQueryEnd(s.ctx, nil, pgx.TraceQueryEndData{Err: err})
+		s.tracer = nil
+	}
+}
+
+// toldRows end their statement when they are closed: SQLite does its work while
+// they are read.
+type toldRows struct {
+	rows
+	told statement
+}
+
+func (r *toldRows) Close() {
+	r.rows.Close()
+	r.told.ended(r.Err())
+}
+
+type toldRow struct {
+	*sql.Row
+	told statement
+}
+
+func (r toldRow) Scan(dest ...any) error {
+	err := r.Row.Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) { // an answer, too
+		r.told.ended(nil)
+	}
+	r.told.ended(err)
+	return err
 }
 
 func (q sqlQuerier) all(ctx context.Context, questions ...question) error {
@@ -153,7 +214,7 @@ func (s *Store) reading(ctx context.Context, do func(context.Context, querier) e
 	if err != nil {
 		return s.explain(err)
 	}
-	err = do(ctx, sqlQuerier{conn})
+	err = do(ctx, sqlQuerier{conn, s.tracer})
 	release(conn, err)
 	return s.explain(err)
 }

@@ -47,6 +47,7 @@ type Store struct {
 	write   *sql.DB
 	dialect dialect
 	queue   Queue
+	tracer  pgx.QueryTracer // SQLite only: on PostgreSQL the driver tells it
 
 	options  Options
 	requests *pgxpool.Pool // PostgreSQL only
@@ -98,7 +99,7 @@ type Options struct {
 	Prefix    string                                // of the keys of stored objects; empty, or ending in a slash
 	SyncOff   bool                                  // tests only: SQLite does not wait for the disk
 	ReadConns int                                   // SQLite readers; 0 is 4
-	Tracer    pgx.QueryTracer                       // is told of every statement on PostgreSQL; may be nil
+	Tracer    pgx.QueryTracer                       // is told of every statement, on SQLite with a nil connection; may be nil
 }
 
 // FileName is the name of the embedded database in its data folder.
@@ -138,7 +139,7 @@ func openSQLite(ctx context.Context, o Options) (*Store, error) {
 	}
 	read.SetMaxOpenConns(n)
 	read.SetMaxIdleConns(n)
-	s := &Store{read: read, write: write, dialect: sqliteDialect, queue: o.Queue, options: o}
+	s := &Store{read: read, write: write, dialect: sqliteDialect, queue: o.Queue, options: o, tracer: o.Tracer}
 	if err := write.PingContext(ctx); err != nil { // also puts the file into WAL mode
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), s.Close())
 	}
@@ -330,7 +331,9 @@ func (s *Store) once(ctx context.Context, do func(*txn) error) (err error) {
 		return err
 	}
 	defer func() { release(conn, err) }()
+	begin := tell(ctx, s.tracer, "begin")
 	tx, err := conn.BeginTx(ctx, nil)
+	begin.ended(err)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -338,22 +341,33 @@ func (s *Store) once(ctx context.Context, do func(*txn) error) (err error) {
 	if err := do(&txn{Tx: tx, conn: conn, s: s}); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	commit := tell(ctx, s.tracer, "commit")
+	err = tx.Commit()
+	commit.ended(err)
+	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }
 
 func (t *txn) QueryContext(ctx context.Context, query string, args ...any) (rows, error) {
-	return sqlQuerier{t.Tx}.QueryContext(ctx, query, args...)
+	return sqlQuerier{t.Tx, t.s.tracer}.QueryContext(ctx, query, args...)
 }
 
 func (t *txn) QueryRowContext(ctx context.Context, query string, args ...any) row {
-	return sqlQuerier{t.Tx}.QueryRowContext(ctx, query, args...)
+	return sqlQuerier{t.Tx, t.s.tracer}.QueryRowContext(ctx, query, args...)
+}
+
+// ExecContext is that of the transaction, of which the tracer is told.
+func (t *txn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	exec := tell(ctx, t.s.tracer, query)
+	res, err := t.Tx.ExecContext(ctx, query, args...)
+	exec.ended(err)
+	return res, err
 }
 
 func (t *txn) all(ctx context.Context, questions ...question) error {
-	return sqlQuerier{t.Tx}.all(ctx, questions...)
+	return sqlQuerier{t.Tx, t.s.tracer}.all(ctx, questions...)
 }
 
 // enqueue records a job in the transaction.

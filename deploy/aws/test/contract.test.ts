@@ -70,7 +70,6 @@ describe('the server', () => {
     assert.ok(known.size > 20);
     // Of Go, and of the driver of PostgreSQL.
     for (const name of ['GOMEMLIMIT', 'PGPASSWORD']) known.add(name);
-    known.add('CLOUDWATCH_NAMESPACE');
     for (const c of tasks) {
       for (const { Name } of [...c.Environment, ...c.Secrets]) assert.ok(known.has(Name), `${Name} is no setting`);
     }

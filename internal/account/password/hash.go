@@ -32,6 +32,8 @@ type Params struct {
 	// time does not tell an imported account from one that does not exist. A
 	// database without such accounts leaves it 0 and saves the work.
 	DjangoIterations int
+
+	Done func(took time.Duration) // is told of each hash or check, without the waiting; may be nil
 }
 
 const (
@@ -77,7 +79,7 @@ func NewHasher(p Params) *Hasher {
 	}
 	return &Hasher{
 		cost:  p,
-		lane:  newLane(p.Slots, p.Queue, p.Wait),
+		lane:  newLane(p.Slots, p.Queue, p.Wait, p.Done),
 		idKey: argon2.IDKey,
 		roundKey: func(pw string, salt []byte, iterations, keyLen int) ([]byte, error) {
 			return pbkdf2.Key(sha256.New, pw, salt, iterations, keyLen)
@@ -97,6 +99,10 @@ func (h *Hasher) Running() int { return len(h.lane.slots) }
 
 // Waiting is how many callers wait for their turn.
 func (h *Hasher) Waiting() int { return int(h.lane.waiting.Load()) }
+
+// GivenUp is how many callers were turned away since the start: too many waited
+// before them, or they had waited for too long.
+func (h *Hasher) GivenUp() int64 { return h.lane.givenUp.Load() }
 
 // Hash returns what to store for pw: an Argon2id hash in PHC format, with a salt
 // of its own. If the lane is full for too long the error is an Unavailable

@@ -2,6 +2,7 @@ package password
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"runtime/debug"
@@ -22,21 +23,30 @@ type lane struct {
 	slots   chan struct{}
 	queue   int64
 	wait    time.Duration
+	done    func(took time.Duration) // may be nil
 	waiting atomic.Int64
+	givenUp atomic.Int64
 }
 
-func newLane(slots, queue int, wait time.Duration) *lane {
-	return &lane{slots: make(chan struct{}, slots), queue: int64(queue), wait: wait}
+func newLane(slots, queue int, wait time.Duration, done func(time.Duration)) *lane {
+	return &lane{slots: make(chan struct{}, slots), queue: int64(queue), wait: wait, done: done}
 }
 
 // do runs work when its turn comes. A panic of work ends the caller, as it
 // should, and not the slot.
 func (l *lane) do(ctx context.Context, work func()) error {
 	if err := l.enter(ctx); err != nil {
+		if errors.Is(err, errBusy) {
+			l.givenUp.Add(1)
+		}
 		return err
 	}
 	defer func() { <-l.slots }()
+	begun := time.Now()
 	work()
+	if l.done != nil {
+		l.done(time.Since(begun))
+	}
 	return nil
 }
 

@@ -89,7 +89,7 @@ func New(o Options) (*Bucket, error) {
 		b.now = time.Now
 	}
 	if b.free == nil {
-		b.free = func() (uint64, error) { return freeBytes(o.Dir) }
+		b.free = func() (uint64, error) { return Free(o.Dir) }
 	}
 	if b.reserve == 0 {
 		b.reserve = 256 << 20

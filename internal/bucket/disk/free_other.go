@@ -4,6 +4,6 @@ package disk
 
 import "math"
 
-// freeBytes does not know how many bytes are left on this system: here only the
+// Free does not know how many bytes are left on this system: here only the
 // failed write tells that the disk is full.
-func freeBytes(string) (uint64, error) { return math.MaxUint64, nil }
+func Free(string) (uint64, error) { return math.MaxUint64, nil }

@@ -4,8 +4,8 @@ package disk
 
 import "syscall"
 
-// freeBytes tells how many bytes we may still write where dir lies.
-func freeBytes(dir string) (uint64, error) {
+// Free tells how many bytes we may still write where dir lies.
+func Free(dir string) (uint64, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return 0, err

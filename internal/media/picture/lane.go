@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -36,6 +37,8 @@ type Lane struct {
 	memory int64
 	room   *semaphore.Weighted // bytes
 	places *semaphore.Weighted // pictures
+
+	waiting, running atomic.Int64
 }
 
 // NewLane makes a Lane of so many bytes for so many pictures. Both are positive.
@@ -43,8 +46,14 @@ func NewLane(memory int64, atOnce int) *Lane {
 	if memory < 1 || atOnce < 1 {
 		panic("picture: a lane without room")
 	}
-	return &Lane{memory, semaphore.NewWeighted(memory), semaphore.NewWeighted(int64(atOnce))}
+	return &Lane{memory: memory, room: semaphore.NewWeighted(memory), places: semaphore.NewWeighted(int64(atOnce))}
 }
+
+// Running is how many pictures are being worked on.
+func (l *Lane) Running() int { return int(l.running.Load()) }
+
+// Waiting is how many wait for a place or for room.
+func (l *Lane) Waiting() int { return int(l.waiting.Load()) }
 
 // Rendering is a photo in the three sizes it is shown in: JPEG, upright, opaque,
 // with no more in it than pixels. None is larger than the photo was.
@@ -116,6 +125,8 @@ func (l *Lane) run(ctx context.Context, weight int64, work func() error) (err er
 // enter waits for a place and then for room. Whoever waits for room holds a
 // place, but never the other way round, so that nobody waits for each other.
 func (l *Lane) enter(ctx context.Context, weight int64) (leave func(), err error) {
+	l.waiting.Add(1)
+	defer l.waiting.Add(-1)
 	if err := l.places.Acquire(ctx, 1); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 	}
@@ -124,7 +135,9 @@ func (l *Lane) enter(ctx context.Context, weight int64) (leave func(), err error
 		l.places.Release(1)
 		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 	}
+	l.running.Add(1)
 	return func() {
+		l.running.Add(-1)
 		l.room.Release(weight)
 		l.places.Release(1)
 	}, nil

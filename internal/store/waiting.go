@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// JobsWaiting counts the jobs that have not ended well, by their state, and tells
+// since when the one has waited that should have been worked first; nil when none
+// is due at the moment. The states stand in it as words, as indexes want them.
+func (s *Store) JobsWaiting(ctx context.Context, at time.Time) (byState map[string]int64, since *time.Time, err error) {
+	byState = map[string]int64{}
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+		found, err := db.QueryContext(ctx, `
+			SELECT CAST(state AS text), count(*) FROM river_job
+			WHERE state IN ('available', 'running', 'retryable', 'scheduled', 'discarded') GROUP BY state`)
+		if err != nil {
+			return err
+		}
+		_, err = collect(found, func(r row) (struct{}, error) {
+			var state string
+			var n int64
+			err := r.Scan(&state, &n)
+			byState[state] = n
+			return struct{}{}, err
+		})
+		if err != nil {
+			return err
+		}
+		var first time.Time
+		err = db.QueryRowContext(ctx, `
+			SELECT scheduled_at FROM river_job WHERE state IN ('available', 'retryable', 'scheduled') ORDER BY scheduled_at LIMIT 1`).Scan(&first)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return nil
+		case err == nil && !first.After(at):
+			since = &first
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("count the jobs: %w", err)
+	}
+	return byState, since, nil
+}
