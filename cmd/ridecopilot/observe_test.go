@@ -89,6 +89,12 @@ func (c *collector) below(parent *tracepb.Span, depth int, visit func(s *tracepb
 	}
 }
 
+// statements are the statements below a span.
+func (c *collector) statements(root *tracepb.Span) (texts []string) {
+	c.below(root, 1, func(s *tracepb.Span, _ int) { texts = append(texts, attribute(s, "db.query.text").GetStringValue()) })
+	return texts
+}
+
 func attribute(s *tracepb.Span, key string) *commonpb.AnyValue {
 	for _, a := range s.GetAttributes() {
 		if a.GetKey() == key {
@@ -190,6 +196,7 @@ func TestTraces_P4(t *testing.T) {
 		body := becomes(t, photo, token, `"state":"ready"`)
 		var ready struct{ URL string }
 		decode(t, body, &ready)
+		ask(t, http.MethodGet, s.base+"/api/carposts/", token, "")
 		ask(t, http.MethodPost, s.base+"/api/auth/password/reset/", "", `{"email":"ana@example.com"}`)
 		link, ok := s.err.find(`"file":"([^"]*\.eml)"`, s.done)
 		if !ok {
@@ -240,6 +247,11 @@ func TestTraces_P4(t *testing.T) {
 		for _, name := range []string{"SQL UPDATE", "storage open", "storage put"} {
 			if !inJob[name] {
 				t.Errorf("no span %s below the job", name)
+			}
+		}
+		for _, list := range c.roots(regexp.MustCompile(`^GET /api/carposts/$`)) {
+			if !strings.Contains(fmt.Sprint(c.statements(list)), "ORDER BY") {
+				t.Errorf("no SELECT of the posts below their list:\n%s", c.tree(list))
 			}
 		}
 		if len(c.roots(regexp.MustCompile("^(SQL|storage)"))) != 0 {

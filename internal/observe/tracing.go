@@ -31,7 +31,7 @@ import (
 
 // flushTime is how long the last spans may take to leave when the program ends
 // (promise O7).
-const flushTime = 3 * time.Second
+const flushTime = 2 * time.Second
 
 // Tracing sends spans to a collector, in batches and beside the work: a collector
 // that is slow or gone costs spans and nothing else.
