@@ -85,10 +85,15 @@ type metricName struct {
 	Unit string
 }
 
-// distribution is many values of one figure.
+// distribution is many values of one figure, with the members that AWS's own
+// exporter of OpenTelemetry gives it (awsemfexporter).
 type distribution struct {
 	Values []float64
 	Counts []uint64
+	Max    float64
+	Min    float64
+	Count  uint64
+	Sum    float64
 }
 
 // Write writes one line.
@@ -177,7 +182,12 @@ func (e *EMF) distribution(name string, family *dto.MetricFamily) distribution {
 	for _, bound := range bounds {
 		if n := now[bound] - e.buckets[name][bound]; n > 0 {
 			d.Values, d.Counts = append(d.Values, bound), append(d.Counts, n)
+			d.Count += n
+			d.Sum += bound * float64(n)
 		}
+	}
+	if len(d.Values) > 0 {
+		d.Min, d.Max = slices.Min(d.Values), slices.Max(d.Values)
 	}
 	e.buckets[name] = now
 	return d

@@ -96,7 +96,7 @@ func TestEMF(t *testing.T) {
 	first := next()
 	want(first, "http_requests_total", 8.0)
 	want(first, "http_errors_total", 3.0)
-	want(first, "http_request_duration_seconds", map[string]any{"Values": []any{.1, 1.0}, "Counts": []any{2.0, 1.0}})
+	want(first, "http_request_duration_seconds", map[string]any{"Values": []any{.1, 1.0}, "Counts": []any{2.0, 1.0}, "Min": .1, "Max": 1.0, "Count": 3.0, "Sum": 1.2})
 	want(first, "database_connections_in_use", 4.0)
 	for _, name := range []string{"backup_age_seconds", "nobody_asks_for_this", "storage_errors_total"} {
 		want(first, name, nil)
@@ -109,7 +109,7 @@ func TestEMF(t *testing.T) {
 	second := next()
 	want(second, "http_requests_total", 4.0) // of the minute
 	want(second, "http_errors_total", 0.0)
-	want(second, "http_request_duration_seconds", map[string]any{"Values": []any{.01}, "Counts": []any{1.0}})
+	want(second, "http_request_duration_seconds", map[string]any{"Values": []any{.01}, "Counts": []any{1.0}, "Min": .01, "Max": .01, "Count": 1.0, "Sum": .01})
 	want(second, "database_connections_in_use", 1.0)
 	want(second, "backup_age_seconds", 60.0)
 
