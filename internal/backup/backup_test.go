@@ -281,6 +281,37 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// A file that would put objects elsewhere than where this server keeps them is
+// refused, and so is a place that holds another object under a key of the older
+// backend's: in a shared bucket both are somebody else's.
+func TestRestore_Elsewhere(t *testing.T) {
+	s, from := storetest.New(t), disk(t)
+	fill(t, s, from)
+	copied := write(t, service(s, from))
+	to := disk(t)
+	must(t, to.Put(t.Context(), "pictures/old one.jpg", "image/jpeg", []byte("another's")))
+	other := empty(t, "sqlite")
+	if _, err := service(other, to).Restore(t.Context(), bytes.NewReader(copied), backup.RestoreOptions{}); err == nil || !strings.Contains(err.Error(), "pictures/old one.jpg") {
+		t.Errorf("over another object: %v", err)
+	}
+	_, err := s.Writer().ExecContext(t.Context(), `UPDATE upload SET legacy_key = 'ridecopilot/media/x' WHERE legacy_key IS NOT NULL`)
+	must(t, err)
+	moved := write(t, service(s, renaming{from}))
+	if _, err := service(other, disk(t)).Restore(t.Context(), bytes.NewReader(moved), backup.RestoreOptions{}); !errors.Is(err, backup.ErrDamaged) {
+		t.Errorf("an object that is not ours: %v", err)
+	}
+}
+
+// renaming lists an object that is not ours among those that are.
+type renaming struct{ buckettest.Bucket }
+
+func (r renaming) List(ctx context.Context, prefix string, each func(bucket.Object) error) error {
+	if err := each(bucket.Object{Key: "somebody/else", Size: 8}); err != nil {
+		return err
+	}
+	return r.Bucket.List(ctx, prefix, each)
+}
+
 // vanishing lists an object that is gone when it is asked for.
 type vanishing struct{ buckettest.Bucket }
 

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/bucket"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // RestoreOptions say what is restored.
@@ -115,12 +117,24 @@ func (s *Service) inspect(from io.ReadSeeker, progress Progress) (manifest, summ
 			"The backup was made by a newer program (%s): use that one, or a newer one.", m.Version))
 	}
 	p := place{objects: map[string]int64{}}
-	found := map[string]int64{}
+	found, older := map[string]int64{}, map[string]bool{}
 	var objects int64
 	progress.tell("check", 0, 1)
 	sums, err := r.entries(func(t Table, body []byte) error {
-		return rowsOf(t, body, func([]any) error { found[t.Name]++; return nil })
+		legacy := legacyColumn(t)
+		return rowsOf(t, body, func(values []any) error {
+			found[t.Name]++
+			if legacy >= 0 {
+				if key, ok := values[legacy].(string); ok {
+					older[key] = true
+				}
+			}
+			return nil
+		})
 	}, func(key string, body []byte) error {
+		if !strings.HasPrefix(key, media.OwnPrefix(m.Prefix)) && !older[key] {
+			return ErrDamaged // nothing of ours: it must not overwrite what somebody else has there
+		}
 		p.objects[key] = int64(len(body))
 		objects++
 		return nil
@@ -201,13 +215,30 @@ func (s *Service) checkPlace(ctx context.Context, m manifest, p place, withObjec
 	if !withObjects {
 		return nil
 	}
-	return s.o.Bucket.List(ctx, s.own, func(o bucket.Object) error {
+	taken := func(o bucket.Object) error {
 		if size, ok := p.objects[o.Key]; !ok || size != o.Size {
 			return fault.New(fault.Conflict, fmt.Sprintf(
 				"The storage is not empty: it holds %s, which is not in the backup. A restore takes an empty one, or leaves it as it is with --without-objects.", o.Key))
 		}
 		return nil
-	})
+	}
+	for key := range p.objects {
+		if strings.HasPrefix(key, s.own) {
+			continue
+		}
+		body, o, err := s.o.Bucket.Open(ctx, key, "")
+		switch {
+		case errors.Is(err, bucket.ErrNotFound):
+			continue
+		case err == nil:
+			body.Close()
+			err = taken(o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.o.Bucket.List(ctx, s.own, taken)
 }
 
 // restoreObjects stores the objects, a few at a time.

@@ -94,10 +94,7 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 func (s *Service) writeRows(ctx context.Context, w *archiveWriter, from Source, t Table, older *[]string) (n int64, err error) {
-	legacy := -1
-	if t.Name == "upload" {
-		legacy = slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == "legacy_key" })
-	}
+	legacy := legacyColumn(t)
 	p := &pieces{w: w, table: t}
 	err = from.Rows(ctx, t, func(values []any) error {
 		n++
@@ -109,6 +106,15 @@ func (s *Service) writeRows(ctx context.Context, w *archiveWriter, from Source, 
 		return p.row(values)
 	})
 	return n, errors.Join(err, p.flush())
+}
+
+// legacyColumn is the column of a table in which the keys of photos of the older
+// backend stand, which lie anywhere; -1 in others.
+func legacyColumn(t Table) int {
+	if t.Name != "upload" {
+		return -1
+	}
+	return slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == "legacy_key" })
 }
 
 // fetched is an object on its way into the file.
