@@ -1302,3 +1302,24 @@ func TestSettings(t *testing.T) {
 		}
 	}
 }
+
+// A database that was taken back to an earlier state gives the numbers of sessions
+// and accounts that it has lost again. A token of before is not for who has them
+// now (promises T13 and T15).
+func TestNumbersGivenAgain_T15(t *testing.T) {
+	w := newWorld(t, storetest.New(t), nil)
+	w.register(anaMail)
+	lost := w.signIn(anaMail, goodPass)
+	w.exec(`DELETE FROM account`)
+	w.exec(`DELETE FROM sqlite_sequence`)
+	w.pass(time.Minute)
+	w.register("yvonne@example.com")
+	later := w.signIn("yvonne@example.com", goodPass)
+	if later.Session.ID != lost.Session.ID || later.User.ID != lost.User.ID {
+		t.Fatalf("session %d of account %d, and before %d of %d: the numbers are not given again", later.Session.ID, later.User.ID, lost.Session.ID, lost.User.ID)
+	}
+	_, err := w.Authenticate(t.Context(), account.SessionAPI, later.Access)
+	must(t, err)
+	_, err = w.Authenticate(t.Context(), account.SessionAPI, lost.Access)
+	wantErr(t, "the token of before", err, account.ErrUnauthenticated)
+}

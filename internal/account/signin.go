@@ -309,41 +309,43 @@ func (s *Service) accessKey(t *jwt.Token) (any, error) {
 }
 
 // parse checks an access token by itself: signature, purpose and times.
-func (s *Service) parse(token string) (session, user int64, err error) {
+func (s *Service) parse(token string) (session, user int64, issued time.Time, err error) {
 	if len(token) > maxToken {
-		return 0, 0, ErrUnauthenticated
+		return 0, 0, time.Time{}, ErrUnauthenticated
 	}
 	var c claims
 	_, err = s.tokens.ParseWithClaims(token, &c, s.accessKey)
 	if err != nil || c.Use != useAccess || c.IssuedAt == nil || c.NotBefore == nil {
-		return 0, 0, ErrUnauthenticated
+		return 0, 0, time.Time{}, ErrUnauthenticated
 	}
 	session, err1 := strconv.ParseInt(c.Session, 10, 64)
 	user, err2 := strconv.ParseInt(c.Subject, 10, 64)
 	if err1 != nil || err2 != nil {
-		return 0, 0, ErrUnauthenticated
+		return 0, 0, time.Time{}, ErrUnauthenticated
 	}
-	return session, user, nil
+	return session, user, time.Unix(*c.IssuedAt, 0), nil
 }
 
 // Authenticate tells whom an access token speaks for. Session and person are
 // read anew each time, so that an ended one counts no longer (promise T15). The
 // token must belong to a session of the given kind.
 func (s *Service) Authenticate(ctx context.Context, kind SessionKind, token string) (Principal, error) {
-	sid, uid, err := s.parse(token)
+	sid, uid, issued, err := s.parse(token)
 	if err != nil {
 		return Principal{}, err
 	}
-	return s.principal(ctx, kind, sid, uid)
+	return s.principal(ctx, kind, sid, uid, issued)
 }
 
-func (s *Service) principal(ctx context.Context, kind SessionKind, sid, uid int64) (Principal, error) {
+func (s *Service) principal(ctx context.Context, kind SessionKind, sid, uid int64, issued time.Time) (Principal, error) {
 	p, err := s.store.Principal(ctx, sid)
 	if err != nil {
 		return Principal{}, unauthenticated(err)
 	}
 	now := s.now()
-	if p.User.ID != uid || p.Session.Kind != kind || !s.counts(p, now) {
+	// A database that was taken back to an earlier state gives the numbers that it
+	// has lost again, to others: a token of before such a session is not for it.
+	if p.User.ID != uid || p.Session.Kind != kind || !s.counts(p, now) || issued.Add(leeway).Before(p.Session.CreatedAt) {
 		return Principal{}, ErrUnauthenticated
 	}
 	note.User(ctx, func() string { return s.hashedID(uid) })
