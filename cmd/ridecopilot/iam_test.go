@@ -365,6 +365,9 @@ func TestConfig_DatabaseIAM(t *testing.T) {
 		{"", "DATABASE_IAM_AUTH is on, but DATABASE_URL is not set"},
 		{"postgres://u@db.abc.eu-central-1.rds.amazonaws.com/x?sslmode=disable", "tokens need TLS"},
 		{"postgres://u@db.abc.eu-central-1.rds.amazonaws.com/x?sslmode=prefer", "tokens need TLS"},
+		{"postgres://u@db.abc.eu-central-1.rds.amazonaws.com/x?sslmode=require", "tokens need TLS"},
+		{"postgres://u@db.abc.eu-central-1.rds.amazonaws.com/x?sslmode=verify-ca", "tokens need TLS"},
+		{"postgres://db.abc.eu-central-1.rds.amazonaws.com/x?sslmode=verify-full", "there is no user"},
 		{"postgres://u@db.abc.eu-central-1.rds.amazonaws.com/x", "tokens need TLS"},
 		{"postgres://u@one.example.com,two.example.com/x?sslmode=verify-full", "a token is for one server"},
 		{"postgres://u:pw@db.abc.eu-central-1.rds.amazonaws.com/x?sslmode=verify-full", "which DATABASE_IAM_AUTH leaves unused"},
@@ -406,6 +409,16 @@ func TestServeRole_P7(t *testing.T) {
 	})
 	command(t, owner, "", "migrate", "--serve-role", "no such role").ended(t, 1, "A role is named in small letters")
 	command(t, owner, "", "migrate", "--serve-role", u.User.Username()).ended(t, 1, "must be another than the one that migrates")
+	command(t, owner, "", "migrate", "--serve-role", "pg_monitor").ended(t, 1, "A role is named in small letters")
+	// What it had before is taken away, but for what nobody here can take.
+	if _, err := admin.Exec(t.Context(), `CREATE ROLE `+name+` LOGIN SUPERUSER`).ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	command(t, owner, "", "migrate", "--serve-role", name).ended(t, 1, "must be an ordinary one")
+	left := `ALTER ROLE ` + name + ` NOSUPERUSER; GRANT CREATE ON SCHEMA public TO ` + name + `; GRANT ALL ON ALL TABLES IN SCHEMA public TO ` + name
+	if _, err := admin.Exec(t.Context(), left).ReadAll(); err != nil {
+		t.Fatal(err)
+	}
 	command(t, owner, "", "migrate", "--serve-role", name).ended(t, 0, "may read and write rows, and not change the schema")
 	command(t, owner, "", "migrate", "up", "--serve-role", name).ended(t, 0, "may read and write rows") // again, as before every release
 	command(t, sqlite(t), "", "migrate", "--serve-role", name).ended(t, exitUsage, "SQLite has no roles")
@@ -437,7 +450,7 @@ func TestServeRole_P7(t *testing.T) {
 	defer serves.Close(t.Context())
 	for _, statement := range []string{
 		`CREATE TABLE mine (id bigint)`, `DROP TABLE car_post`, `ALTER TABLE account ADD COLUMN x text`, `TRUNCATE account`,
-		`DELETE FROM goose_db_version`, `CREATE ROLE other`, `CREATE EXTENSION pg_trgm`,
+		`DELETE FROM goose_db_version`, `TRUNCATE goose_db_version`, `CREATE ROLE other`, `CREATE EXTENSION pg_trgm`,
 	} {
 		if _, err := serves.Exec(t.Context(), statement).ReadAll(); err == nil {
 			t.Errorf("%s is allowed", statement)

@@ -62,7 +62,7 @@ type Media interface {
 // Erasures is what the jobs need of the list of erased accounts.
 type Erasures interface {
 	NoteErasures(ctx context.Context) error
-	EraseAgain(ctx context.Context) (int, error)
+	EraseAgain(ctx context.Context, dry bool) (int, error)
 }
 
 // Options are what a Runner works with.
@@ -142,6 +142,7 @@ func NewRunner(o Options) (*Runner, error) {
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: rescueAfter,
 		SoftStopTimeout:      o.SoftStop,
+		ReindexerSchedule:    river.NeverSchedule(), // it takes the owner of the indexes, who only migrates (promise P7)
 		ErrorHandler:         failures{o.Log},
 		Middleware:           append(slices.Clone(o.Middleware), river.WorkerMiddlewareFunc(failures{o.Log}.guard)),
 		// River tells of its every step; only what needs a person is told here.

@@ -5,9 +5,11 @@ package rdsauth
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"regexp"
 	"strconv"
 
@@ -37,22 +39,28 @@ func parse(databaseURL string) (*pgconn.Config, error) {
 	if err != nil {
 		return nil, errors.New("there is no connection string") // the driver's words might hold a password
 	}
+	if u, err := url.Parse(databaseURL); err != nil || (u.User.Username() == "" && u.Query().Get("user") == "") {
+		return nil, errors.New("there is no user") // the driver would take that of the system
+	}
 	for _, other := range c.Fallbacks {
 		if other.Host != c.Host || other.Port != c.Port {
 			return nil, errors.New("a token is for one server, and there are several")
 		}
-		// The token travels as it is.
-		if other.TLSConfig == nil && !loopback(c.Host) {
-			return nil, errors.New("tokens need TLS, and there is no sslmode=verify-full")
+		if !checked(other.TLSConfig, c.Host) {
+			return nil, errUnchecked
 		}
 	}
-	if c.TLSConfig == nil && !loopback(c.Host) {
-		return nil, errors.New("tokens need TLS, and there is no sslmode=verify-full")
-	}
-	if c.User == "" {
-		return nil, errors.New("there is no user")
+	if !checked(c.TLSConfig, c.Host) {
+		return nil, errUnchecked
 	}
 	return c, nil
+}
+
+var errUnchecked = errors.New("tokens need TLS that is checked, and there is no sslmode=verify-full")
+
+// checked tells whether it is known whom a token is sent to, which travels as it is.
+func checked(c *tls.Config, host string) bool {
+	return loopback(host) || (c != nil && !c.InsecureSkipVerify)
 }
 
 func loopback(host string) bool {

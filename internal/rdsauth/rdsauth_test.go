@@ -17,7 +17,7 @@ func TestPassword(t *testing.T) {
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
 	for _, tt := range []struct{ url, region, host, want string }{
 		{"postgres://rc@db.abc.eu-central-1.rds.amazonaws.com/x?sslmode=verify-full", "us-east-1", "db.abc.eu-central-1.rds.amazonaws.com:5432", "/eu-central-1/rds-db/"},
-		{"postgres://rc@p.proxy-abc.us-gov-west-1.rds.amazonaws.com:6000/x?sslmode=require", "", "p.proxy-abc.us-gov-west-1.rds.amazonaws.com:6000", "/us-gov-west-1/rds-db/"},
+		{"postgres://rc@p.proxy-abc.us-gov-west-1.rds.amazonaws.com:6000/x?sslmode=verify-full", "", "p.proxy-abc.us-gov-west-1.rds.amazonaws.com:6000", "/us-gov-west-1/rds-db/"},
 		{"postgres://rc@db.abc.cn-north-1.rds.amazonaws.com.cn/x?sslmode=verify-full", "", "db.abc.cn-north-1.rds.amazonaws.com.cn:5432", "/cn-north-1/rds-db/"},
 		{"postgres://rc@db.internal/x?sslmode=verify-full", "eu-west-1", "db.internal:5432", "/eu-west-1/rds-db/"},
 	} {
