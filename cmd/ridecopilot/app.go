@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -248,15 +247,6 @@ func (a *app) measure(r *prometheus.Registry) {
 	}
 	gauge("password_hashes_running", "Passwords being hashed.", func() float64 { return float64(a.hasher.Running()) })
 	gauge("password_hashes_waiting", "Requests that wait for the lane of password hashes.", func() float64 { return float64(a.hasher.Waiting()) })
-	gauge("backup_age_seconds", "How old the last backup is that ridecopilot backup has made; not a number when there is none.", func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
-		defer cancel()
-		at, ok, err := a.store.LastBackup(ctx)
-		if err != nil || !ok {
-			return math.NaN()
-		}
-		return time.Since(at).Seconds()
-	})
 	a.measureBacklog(r)
 	a.measureMachine(r)
 	a.measurePools(r)

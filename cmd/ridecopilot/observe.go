@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"io"
 	"log/slog"
+	"math"
 	"net/url"
 	"regexp"
 	"sync"
@@ -112,7 +113,7 @@ func (a *app) measureMachine(r prometheus.Registerer) {
 	registerGauge(r, "disk_free_bytes", "Room on the disk of DATA_DIR.", nil, func() float64 {
 		free, err := disk.Free(a.config.dataDir)
 		if err != nil {
-			a.log.Warn("room on disk not known", "err", err)
+			return math.NaN()
 		}
 		return float64(free)
 	})
@@ -164,12 +165,26 @@ var jobStates = []string{"available", "running", "retryable", "scheduled", "disc
 // the oldest removal, P2 asks for the oldest job.
 func (a *app) measureBacklog(r prometheus.Registerer) {
 	b := &backlog{app: a}
-	registerGauge(r, "removals_open", "Objects to be removed that the storage has not confirmed yet.", nil, func() float64 { return float64(b.look().removals) })
-	registerGauge(r, "removals_oldest_seconds", "How long the oldest open removal has waited.", nil, func() float64 { return b.look().oldestRemoval.Seconds() })
-	for _, state := range jobStates {
-		registerGauge(r, "jobs_waiting", "Jobs that have not ended well, or not yet.", prometheus.Labels{"state": state}, func() float64 { return float64(b.look().jobs[state]) })
+	gauge := func(name, help string, labels prometheus.Labels, value func(waiting) float64) {
+		registerGauge(r, name, help, labels, func() float64 {
+			if is, ok := b.look(); ok {
+				return value(is)
+			}
+			return math.NaN() // what is not known is not zero
+		})
 	}
-	registerGauge(r, "jobs_oldest_seconds", "How long the oldest job that is due has waited.", nil, func() float64 { return b.look().oldestJob.Seconds() })
+	gauge("removals_open", "Objects to be removed that the storage has not confirmed yet.", nil, func(w waiting) float64 { return float64(w.removals) })
+	gauge("removals_oldest_seconds", "How long the oldest open removal has waited.", nil, func(w waiting) float64 { return w.oldestRemoval.Seconds() })
+	for _, state := range jobStates {
+		gauge("jobs_waiting", "Jobs that have not ended well, or not yet.", prometheus.Labels{"state": state}, func(w waiting) float64 { return float64(w.jobs[state]) })
+	}
+	gauge("jobs_oldest_seconds", "How long the oldest job that is due has waited.", nil, func(w waiting) float64 { return w.oldestJob.Seconds() })
+	gauge("backup_age_seconds", "How old the last backup is that ridecopilot backup has made; not a number when there is none.", nil, func(w waiting) float64 {
+		if w.lastBackup == nil {
+			return math.NaN()
+		}
+		return time.Since(*w.lastBackup).Seconds()
+	})
 }
 
 // backlog is what is still to be done. The gauges of one scrape share a look at
@@ -179,6 +194,7 @@ type backlog struct {
 	mu  sync.Mutex
 	at  time.Time
 	is  waiting
+	ok  bool
 }
 
 type waiting struct {
@@ -186,29 +202,47 @@ type waiting struct {
 	oldestRemoval time.Duration
 	jobs          map[string]int64
 	oldestJob     time.Duration
+	lastBackup    *time.Time
 }
 
 // lookTime bounds a look: the last one is taken while the program stops (promise
 // O7).
 const lookTime = time.Second
 
-// look is the last thing known while the database does not answer.
-func (b *backlog) look() waiting {
+// look is what there is to do; ok is false while the database does not answer.
+func (b *backlog) look() (is waiting, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	if now.Sub(b.at) <= time.Second {
-		return b.is
+		return b.is, b.ok
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 	defer cancel()
-	n, removal, err := b.app.store.OpenPurges(ctx, now)
-	jobs, job, jobsErr := b.app.store.JobsWaiting(ctx, now)
-	if err == nil && jobsErr == nil {
-		b.is = waiting{removals: n, oldestRemoval: since(removal, now), jobs: jobs, oldestJob: since(job, now)}
+	is, err := b.app.waiting(ctx, now)
+	if err != nil && (b.ok || b.at.IsZero()) { // once, and not with every look
+		b.app.log.Warn("what is still to be done is not known", "err", err)
 	}
-	b.at = time.Now()
-	return b.is
+	b.at, b.is, b.ok = time.Now(), is, err == nil
+	return b.is, b.ok
+}
+
+// waiting asks the database what is still to be done.
+func (a *app) waiting(ctx context.Context, now time.Time) (w waiting, err error) {
+	n, removal, err := a.store.OpenPurges(ctx, now)
+	if err != nil {
+		return waiting{}, err
+	}
+	jobs, job, err := a.store.JobsWaiting(ctx, now)
+	if err != nil {
+		return waiting{}, err
+	}
+	w = waiting{removals: n, oldestRemoval: since(removal, now), jobs: jobs, oldestJob: since(job, now)}
+	at, made, err := a.store.LastBackup(ctx)
+	if made {
+		w.lastBackup = &at
+	}
+	return w, err
 }
 
 func since(moment *time.Time, now time.Time) time.Duration {

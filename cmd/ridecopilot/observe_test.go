@@ -311,7 +311,8 @@ func TestTraces_O4_O7(t *testing.T) {
 	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request, released <-chan struct{}){
 		"refuses": func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
 			arrived <- struct{}{}
-			w.WriteHeader(http.StatusServiceUnavailable)
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, "words-of-the-collector")
 		},
 		"hangs": func(_ http.ResponseWriter, r *http.Request, released <-chan struct{}) {
 			arrived <- struct{}{}
@@ -324,7 +325,7 @@ func TestTraces_O4_O7(t *testing.T) {
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, released) }))
 			defer srv.Close()
 			defer close(released)
-			s := serve(t, append(sqlite(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+srv.URL))
+			s := serve(t, append(sqlite(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+srv.URL+"/key-in-the-path"))
 			token := signUp(t, s.base, "ana@example.com")
 			<-arrived
 			for range 50 { // many times what the queue holds
@@ -333,6 +334,13 @@ func TestTraces_O4_O7(t *testing.T) {
 				}
 			}
 			s.stop(t)
+			log := s.err.String()
+			if name == "refuses" && len(lines(t, log, "traces not sent")) == 0 {
+				t.Error("nobody is told")
+			}
+			if strings.Contains(log, "key-in-the-path") || strings.Contains(log, "words-of-the-collector") {
+				t.Errorf("the collector's address or answer is in the log (P4):\n%s", log)
+			}
 		})
 	}
 	t.Run("is gone", func(t *testing.T) {

@@ -90,7 +90,7 @@ func (j *Jobs) Work(ctx context.Context, job *rivertype.JobRow, work func(contex
 	begun := time.Now()
 	err := work(ctx)
 	j.duration.WithLabelValues(job.Kind).Observe(time.Since(begun).Seconds())
-	outcome := jobOutcome(err)
+	outcome := jobOutcome(job, err)
 	j.worked.WithLabelValues(job.Kind, outcome).Inc()
 	if span != nil {
 		span.SetAttributes(attribute.String("job.outcome", outcome))
@@ -103,7 +103,7 @@ func (j *Jobs) Work(ctx context.Context, job *rivertype.JobRow, work func(contex
 	return err
 }
 
-func jobOutcome(err error) string {
+func jobOutcome(job *rivertype.JobRow, err error) string {
 	if err == nil {
 		return "done"
 	}
@@ -111,6 +111,9 @@ func jobOutcome(err error) string {
 		return "put_off"
 	}
 	if _, ok := errors.AsType[*rivertype.JobCancelError](err); ok {
+		return "given_up"
+	}
+	if job.Attempt >= job.MaxAttempts {
 		return "given_up"
 	}
 	return "failed"

@@ -79,17 +79,26 @@ func TestStorage(t *testing.T) {
 }
 
 func TestJobs(t *testing.T) {
-	for outcome, err := range map[string]error{
-		"done": nil, "put_off": river.JobSnooze(1), "given_up": errors.Join(river.JobCancel(errors.New("rejected")), nil), "failed": errors.New("no"),
+	for name, tt := range map[string]struct {
+		err     error
+		attempt int // of 2
+		want    string
+	}{
+		"done":              {nil, 1, "done"},
+		"put off":           {river.JobSnooze(1), 2, "put_off"},
+		"given up":          {errors.Join(river.JobCancel(errors.New("rejected")), nil), 1, "given_up"},
+		"tried again":       {errors.New("no"), 1, "failed"},
+		"for the last time": {errors.New("no"), 2, "given_up"},
 	} {
 		r := prometheus.NewRegistry()
 		j := observe.NewJobs(r, nil)
-		got := j.Work(t.Context(), &rivertype.JobRow{Kind: "k", Metadata: []byte("no JSON")}, func(context.Context) error { return err })
-		if !errors.Is(got, err) {
-			t.Errorf("%s = %v", outcome, got)
+		row := &rivertype.JobRow{Kind: "k", Metadata: []byte("no JSON"), Attempt: tt.attempt, MaxAttempts: 2}
+		got := j.Work(t.Context(), row, func(context.Context) error { return tt.err })
+		if !errors.Is(got, tt.err) {
+			t.Errorf("%s = %v", name, got)
 		}
-		if n := counted(t, r, "jobs_worked_total"); len(n) != 1 || n["k "+outcome+" "] != 1 {
-			t.Errorf("%s is counted as %v", outcome, n)
+		if n := counted(t, r, "jobs_worked_total"); len(n) != 1 || n["k "+tt.want+" "] != 1 {
+			t.Errorf("%s is counted as %v", name, n)
 		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -51,8 +50,10 @@ func StartTracing(ctx context.Context, endpoint, version string, log *slog.Logge
 	from, err := resource.New(ctx,
 		resource.WithAttributes(semconv.ServiceName("ridecopilot"), semconv.ServiceVersion(version)),
 		resource.WithTelemetrySDK(), resource.WithFromEnv()) // the last one counts
-	if err != nil {
-		return nil, fmt.Errorf("read OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	if errors.Is(err, resource.ErrPartialResource) { // labels are not worth a server
+		log.WarnContext(ctx, "OTEL_RESOURCE_ATTRIBUTES cannot be read as a whole")
+	} else if err != nil {
+		return nil, fmt.Errorf("describe this process: %w", err)
 	}
 	otel.SetErrorHandler(&complaints{log: log}) // else they go to standard error, past the log
 	return &Tracing{sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(from))}, nil
@@ -90,10 +91,9 @@ func (c *complaints) Handle(err error) {
 	if now, last := time.Now().Unix(), c.last.Load(); now-last < 60 || !c.last.CompareAndSwap(last, now) {
 		return
 	}
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the address, whose path may be a secret
-	}
-	c.log.Warn("traces not sent", "err", err)
+	// Its kind alone: the text may hold the address, whose path may be a secret, and
+	// what the collector has answered.
+	c.log.Warn("traces not sent", "kind", errorType(err))
 }
 
 // start begins a span below the one in ctx. Where nobody traces, or not this

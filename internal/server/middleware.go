@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -123,6 +124,12 @@ func (s *Server) observe(next handler) http.Handler {
 			if status == 0 {
 				status = http.StatusOK
 			}
+			switch {
+			case (status >= 500 || !ended) && errors.Is(outer.Context().Err(), context.Canceled):
+				status = statusGone
+			case !ended:
+				status = http.StatusInternalServerError // whatever the half of it says that has left
+			}
 			outer.Pattern = r.Pattern
 			method, route := methodLabel(r.Method), routeLabel(r.Pattern)
 			s.metrics.count(labels{method, route, status}, took)
@@ -157,6 +164,10 @@ func (s *Server) observe(next handler) http.Handler {
 		ended = true
 	})
 }
+
+// statusGone is noted where a client went before it was answered: that is no
+// failure of ours (the number is nginx's).
+const statusGone = 499
 
 // begin starts the trace of a request. A traceparent that came with it is linked
 // to and not continued: a balancer passes on whatever a client has made up, who

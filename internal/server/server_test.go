@@ -384,6 +384,46 @@ func TestPanicAfterTheAnswerBeganCutsItO5(t *testing.T) {
 	if n := len(l.lines(t, "panic")); n != 1 {
 		t.Errorf("%d panics logged, want 1: an abort is none", n)
 	}
+	// However they began, they are counted as what they are.
+	if b := body(t, fetch(t, c, "http://"+srv.private+"/metrics")); !strings.Contains(b, `status="500"}`) || strings.Contains(b, `route="unmatched",status="200"}`) {
+		t.Error("answers that were cut are counted as whole")
+	}
+}
+
+// A client that goes before it is answered is no failure of the server's.
+func TestClientGone_O5(t *testing.T) {
+	var l logged
+	begun := make(chan struct{})
+	srv := start(t, server.Options{Log: l.logger(), Site: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(begun)
+			<-r.Context().Done()
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})})
+	c := client(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-begun
+		cancel()
+	}()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+srv.public+"/slow", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := c.Do(r); err == nil {
+		res.Body.Close()
+		t.Error("answered")
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		b := body(t, fetch(t, c, "http://"+srv.private+"/metrics"))
+		if strings.Contains(b, `status="499"} 1`) {
+			break
+		}
+		if strings.Contains(b, `status="503"}`) || time.Now().After(deadline) {
+			t.Fatalf("a client that has gone is counted as a failure:\n%s", b)
+		}
+	}
 }
 
 func TestHostT10(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -85,6 +86,7 @@ type dialect struct {
 const (
 	acquireTimeout   = 3 * time.Second
 	operationTimeout = 5 * time.Second
+	closeTimeout     = 2 * time.Second
 	retries          = 3
 )
 
@@ -260,8 +262,18 @@ func (s *Store) Close() error {
 		errs = append(errs, s.write.Close())
 	}
 	if s.requests != nil {
-		s.requests.Close()
-		s.jobs.Close()
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			var both sync.WaitGroup
+			both.Go(s.requests.Close)
+			both.Go(s.jobs.Close)
+			both.Wait()
+		}()
+		select {
+		case <-closed:
+		case <-time.After(closeTimeout): // a server that hangs does not take leave
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -408,6 +420,7 @@ const (
 	pgDiskFull      = "53100"
 	pgNoTable       = "42P01"
 	pgLockTimeout   = "55P03"
+	pgNoRight       = "42501"
 )
 
 func pgCode(err error) string {

@@ -257,7 +257,7 @@ export class Service extends Stack {
         ],
         [
           graph('Tasks: processor and memory (%)', [service.metricCpuUtilization({ period: five }), service.metricMemoryUtilization({ period: five })]),
-          graph('Refused by the server, waits for the database', [own('http_rejected_total', 'Sum', five)], [own('database_waits', 'Maximum', five)]),
+          graph('Refused by the server, waits for the database', [own('http_rejected_total', 'Sum', five)], [own('database_waits', 'Sum', five)]),
           graph('Passwords waiting', [own('password_hashes_waiting', 'Maximum')]),
         ],
         [
