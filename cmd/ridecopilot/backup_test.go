@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/bucket/buckettest"
 	"github.com/ridecopilot/ridecopilot/internal/media/mediatest"
@@ -230,6 +231,46 @@ func TestRestore_D13(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where a database came back by other means than restore, the comparison by hand
+// erases again who was erased since; nothing but counting is done on trial (promise D13).
+func TestStorageCheck_D13(t *testing.T) {
+	env := append(sqlite(t), "SECRET_KEY="+testSecret)
+	var file string
+	for _, setting := range env {
+		if dir, ok := strings.CutPrefix(setting, "DATA_DIR="); ok {
+			file = filepath.Join(dir, "ridecopilot.db")
+		}
+	}
+	s := serve(t, env)
+	token := signUp(t, s.base, "ion@example.com")
+	s.stop(t)
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, env)
+	if status, body := ask(t, http.MethodDelete, s.base+"/api/user/", token, `{"password":"Drumul-Taberei-34"}`); status != http.StatusNoContent {
+		t.Fatalf("erase = %d %s", status, body)
+	}
+	// The list is written by the job that removes what they had stored.
+	list := filepath.Join(filepath.Dir(file), "objects", "ridecopilot", "erased", "*", "1-*")
+	for deadline := time.Now().Add(patience); ; {
+		if found, err := filepath.Glob(list); err != nil || len(found) == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the erasure is not noted beside the objects")
+		}
+	}
+	s.stop(t)
+	if err := os.WriteFile(file, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(t, env, "", "storage", "check", "--dry-run").ended(t, 0, "1 accounts that had been erased are there again, and would be erased")
+	command(t, env, "", "storage", "check").ended(t, 0, "1 accounts that had been erased, and were there again, have been erased")
+	command(t, env, "", "storage", "check").ended(t, 0, "Rows and objects agree.")
 }
 
 // What is no backup, or not a whole one, and places that are not empty are named,

@@ -109,6 +109,12 @@ const stopTime = 12 * time.Second
 // prepareSchema migrates an embedded database, or PostgreSQL when asked; else
 // an older schema is a reason not to start.
 func (a *app) prepareSchema(ctx context.Context, migrate bool) error {
+	if sum, err := a.store.Unsettled(ctx); err != nil || sum != "" {
+		if err == nil {
+			err = errors.New("a restore was cut off here: run ridecopilot restore with the same file again, which finishes it")
+		}
+		return err
+	}
 	if migrate || !a.config.postgres() {
 		done, err := a.migrate(ctx)
 		if len(done) > 0 {

@@ -200,14 +200,13 @@ func (c *config) checkBucket(ctx context.Context) {
 }
 
 func (p *program) storageCheck(ctx context.Context, a *app, o media.CheckOptions) error {
-	if o.Repair {
-		again, err := a.backups().EraseAgain(ctx)
-		if err != nil {
-			return err
-		}
-		if again > 0 {
-			fmt.Fprintf(p.stdout, "%d accounts that had been erased, and were there again, have been erased.\n", again)
-		}
+	switch again, err := a.backups().EraseAgain(ctx, !o.Repair); {
+	case err != nil:
+		return err
+	case again > 0 && o.Repair:
+		fmt.Fprintf(p.stdout, "%d accounts that had been erased, and were there again, have been erased.\n", again)
+	case again > 0:
+		fmt.Fprintf(p.stdout, "%d accounts that had been erased are there again, and would be erased.\n", again)
 	}
 	if progress := p.progress(); progress != nil {
 		o.Progress = func(done, total int) { progress("uploads", done, total) }

@@ -35,8 +35,9 @@ const (
 
 // The bounds of what is written and believed, in bytes.
 const (
-	pieceSize  = 4 << 20   // of rows, before they are packed
-	maxPiece   = 64 << 20  // of rows, unpacked: a piece and its longest line
+	pieceSize  = 4 << 20 // of rows, before they are packed
+	maxLine    = 4 << 20 // of a row: the server stores none of that size
+	maxPiece   = pieceSize + maxLine
 	maxDoc     = 4 << 20   // of manifest and summary
 	maxObject  = 512 << 20 // of an object: the server makes none of more than 10 MB
 	rowsAtOnce = 1000      // that are loaded together
@@ -49,6 +50,7 @@ type manifest struct {
 	MadeAt  time.Time `json:"made_at"`
 	Schema  int64     `json:"schema"`
 	Prefix  string    `json:"prefix"`
+	Lineage string    `json:"lineage"`
 	Objects bool      `json:"objects"` // whether the objects are there as well
 	Tables  []Table   `json:"tables"`
 }
@@ -119,6 +121,9 @@ func (p *pieces) row(values []any) error {
 		}
 	}
 	p.line = append(p.line, "]\n"...)
+	if len(p.line) > maxLine {
+		return fmt.Errorf("a row of %s has %d bytes, which is more than a backup takes", p.table.Name, len(p.line))
+	}
 	p.lines.Write(p.line)
 	if p.lines.Len() < pieceSize {
 		return nil
@@ -159,9 +164,15 @@ func appendValue(to []byte, v any) ([]byte, error) {
 		text, err := json.Marshal(v)
 		return append(to, text...), err
 	case time.Time:
+		if y := v.UTC().Year(); y < 0 || y > 9999 {
+			return to, fmt.Errorf("the year %d cannot be kept", y)
+		}
 		to = v.UTC().AppendFormat(append(to, '"'), time.RFC3339Nano)
 		return append(to, '"'), nil
 	case calendar.Day:
+		if y := v.UTC().Year(); y < 0 || y > 9999 {
+			return to, fmt.Errorf("the year %d cannot be kept", y)
+		}
 		return append(append(append(to, '"'), v.String()...), '"'), nil
 	case []byte:
 		to = base64.StdEncoding.AppendEncode(append(to, '"'), v)
@@ -329,14 +340,11 @@ func rowsOf(t Table, packed []byte, each func(values []any) error) error {
 	if err != nil {
 		return ErrDamaged
 	}
-	lines := json.NewDecoder(io.LimitReader(z, maxPiece))
-	for {
-		var texts []json.RawMessage
-		err := lines.Decode(&texts)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil || len(texts) != len(t.Columns) {
+	lines := bufio.NewScanner(io.LimitReader(z, maxPiece))
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		texts := make([]json.RawMessage, 0, len(t.Columns)+1)
+		if err := json.Unmarshal(lines.Bytes(), &texts); err != nil || len(texts) != len(t.Columns) {
 			return ErrDamaged
 		}
 		values := make([]any, len(texts))
@@ -349,4 +357,8 @@ func rowsOf(t Table, packed []byte, each func(values []any) error) error {
 			return err
 		}
 	}
+	if lines.Err() != nil {
+		return ErrDamaged
+	}
+	return nil
 }

@@ -43,8 +43,8 @@ type Column struct {
 }
 
 // Table is a table that holds what cannot be made from other tables. LastID is
-// the greatest number that the database has ever given a row of it, so that no
-// number is given twice; 0 where rows have no such number.
+// the greatest number that the database had ever given a row of it, so that none of
+// before the backup is given twice; 0 where rows have no such number.
 type Table struct {
 	Name    string   `json:"name"`
 	Columns []Column `json:"columns"`
@@ -55,6 +55,9 @@ type Table struct {
 type Source interface {
 	// Schema is the number of the last migration that was applied.
 	Schema() int64
+	// Lineage tells this database from all others: a restored one has that of
+	// the database that was backed up. It is empty before migration 6.
+	Lineage() string
 	// Tables are in an order in which they can be filled: no row points to a
 	// table that comes later.
 	Tables() []Table
@@ -89,8 +92,15 @@ type Store interface {
 	// Holds names a table that has rows, or "", and tells the number of the
 	// last migration that was applied: 0 in a database without tables.
 	Holds(ctx context.Context) (table string, schema int64, err error)
-	// Refill runs fill in one transaction on a database whose tables are empty.
-	Refill(ctx context.Context, tables []Table, fill func(Sink) error) error
+	// Refill runs fill in one transaction on a database whose tables are empty,
+	// and notes that the restore of this backup is not settled.
+	Refill(ctx context.Context, tables []Table, sum string, fill func(Sink) error) error
+	// Unsettled is the sum of the backup whose rows are there and whose restore
+	// was not settled; Settled says that it is.
+	Unsettled(ctx context.Context) (sum string, err error)
+	Settled(ctx context.Context) error
+	// Lineage is that of the database.
+	Lineage(ctx context.Context) (string, error)
 	// FinishLoad lets the engine look at tables that were filled, so that it
 	// plans well at once.
 	FinishLoad(ctx context.Context) error
@@ -98,9 +108,11 @@ type Store interface {
 	Integrity(ctx context.Context) error
 	// Resume enqueues the jobs of what was under way.
 	Resume(ctx context.Context, now time.Time) error
-	// EraseAgain erases an account that was there when it was erased before;
-	// it tells whether there was such a one.
-	EraseAgain(ctx context.Context, e Erasure) (bool, error)
+	// Present are those of some erasures whose accounts are there, and were when
+	// they were erased.
+	Present(ctx context.Context, erased []Erasure) ([]Erasure, error)
+	// EraseAgain erases such an account.
+	EraseAgain(ctx context.Context, e Erasure) error
 	// UnnotedErasures are some erasures that are not noted beside the objects;
 	// NoteErasures says that they are.
 	UnnotedErasures(ctx context.Context, limit int) ([]Erasure, error)
@@ -177,8 +189,13 @@ func (s *Service) NoteErasures(ctx context.Context) error {
 		if err != nil || len(list) == 0 {
 			return err
 		}
+		folder, err := s.erasures(ctx)
+		if err != nil {
+			return err
+		}
 		for _, e := range list {
-			if err := s.o.Bucket.Put(ctx, s.erasureKey(e), "text/plain", nil); err != nil {
+			key := folder + strconv.FormatInt(e.Account, 10) + "-" + e.At.UTC().Format(erasureTime)
+			if err := s.o.Bucket.Put(ctx, key, "text/plain", nil); err != nil {
 				return err
 			}
 		}
@@ -188,8 +205,11 @@ func (s *Service) NoteErasures(ctx context.Context) error {
 	}
 }
 
-func (s *Service) erasureKey(e Erasure) string {
-	return media.ErasedPrefix(s.o.Prefix) + strconv.FormatInt(e.Account, 10) + "-" + e.At.UTC().Format(erasureTime)
+// erasures is where the erasures of this database are noted. Another database that
+// has lived in the same bucket has its own place: its numbers are other people's.
+func (s *Service) erasures(ctx context.Context) (string, error) {
+	lineage, err := s.o.Store.Lineage(ctx)
+	return media.ErasedPrefix(s.o.Prefix) + lineage + "/", err
 }
 
 // parseErasure reads the name of a noted erasure, below its folder.
@@ -204,26 +224,58 @@ func parseErasure(name string) (Erasure, bool) {
 }
 
 // EraseAgain erases the accounts that are noted as erased and are there all the
-// same, because an older copy of the database has brought them back. It returns
-// how many those were. An account that was opened later under the same number is
-// somebody else's, and stays.
-func (s *Service) EraseAgain(ctx context.Context) (int, error) {
+// same, because an older copy of the database has brought them back; dry only
+// counts them. An account that was opened later under the same number is somebody
+// else's, and stays.
+func (s *Service) EraseAgain(ctx context.Context, dry bool) (int, error) {
+	folder, err := s.erasures(ctx)
+	if err != nil {
+		return 0, err
+	}
 	n := 0
 	var failed []error
-	folder := media.ErasedPrefix(s.o.Prefix)
-	err := s.o.Bucket.List(ctx, folder, func(o bucket.Object) error {
+	var batch []Erasure
+	flush := func() error {
+		done, err := s.eraseAgain(ctx, batch, dry)
+		n += done
+		failed = append(failed, err)
+		batch = batch[:0]
+		return ctx.Err()
+	}
+	err = s.o.Bucket.List(ctx, folder, func(o bucket.Object) error {
 		e, ok := parseErasure(strings.TrimPrefix(o.Key, folder))
-		if !ok {
+		if !ok || e.At.After(s.o.Now()) {
+			return nil // nobody was erased in the future
+		}
+		if batch = append(batch, e); len(batch) < erasureBatch {
 			return nil
 		}
-		switch again, err := s.o.Store.EraseAgain(ctx, e); {
-		case err != nil:
-			failed = append(failed, err)
-		case again:
-			n++
-			s.o.Log.WarnContext(ctx, "account erased again", "event", "erased", "user", e.Account)
-		}
-		return ctx.Err()
+		return flush()
 	})
+	if err == nil {
+		err = flush()
+	}
 	return n, errors.Join(append(failed, err)...)
+}
+
+// eraseAgain erases those of the list who are there; one failure does not keep the
+// others back.
+func (s *Service) eraseAgain(ctx context.Context, list []Erasure, dry bool) (n int, err error) {
+	present, err := s.o.Store.Present(ctx, list)
+	if err != nil {
+		return 0, err
+	}
+	if dry {
+		return len(present), nil
+	}
+	var failed []error
+	for _, e := range present {
+		if err := s.o.Store.EraseAgain(ctx, e); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		n++
+		s.o.Log.WarnContext(ctx, "account erased again", "event", "erased", "user", e.Account)
+	}
+	return n, errors.Join(failed...)
 }

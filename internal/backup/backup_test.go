@@ -199,6 +199,13 @@ func count(t *testing.T, s *store.Store, query string, args ...any) (n int64) {
 	return n
 }
 
+func lineage(t *testing.T, s *store.Store) string {
+	t.Helper()
+	id, err := s.Lineage(t.Context())
+	must(t, err)
+	return id
+}
+
 func tally(t *testing.T, s *store.Store) int64 {
 	t.Helper()
 	return count(t, s, `SELECT CAST(COALESCE(sum(posts), 0) AS bigint) FROM post_tally`)
@@ -239,7 +246,7 @@ func TestRestore_OlderSchema(t *testing.T) {
 // failing is a storage that fails with the nth call of a kind.
 type failing struct {
 	buckettest.Bucket
-	puts, opens atomic.Int64 // calls until it fails; below zero: never
+	puts, opens, lists atomic.Int64 // calls until it fails; below zero: never
 }
 
 var errStorage = errors.New("the storage is down")
@@ -249,6 +256,13 @@ func (f *failing) Put(ctx context.Context, key, contentType string, body []byte)
 		return errStorage
 	}
 	return f.Bucket.Put(ctx, key, contentType, body)
+}
+
+func (f *failing) List(ctx context.Context, prefix string, each func(bucket.Object) error) error {
+	if f.lists.Add(-1) == 0 {
+		return errStorage
+	}
+	return f.Bucket.List(ctx, prefix, each)
 }
 
 func (f *failing) Open(ctx context.Context, key, etag string) (io.ReadCloser, bucket.Object, error) {
@@ -312,6 +326,39 @@ func (r renaming) List(ctx context.Context, prefix string, each func(bucket.Obje
 	return r.Bucket.List(ctx, prefix, each)
 }
 
+// A restore that was cut off after its rows came is finished by beginning it again,
+// and until then nothing else is done there.
+func TestRestore_CutOff(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		from := disk(t)
+		fill(t, s, from)
+		copied := write(t, service(s, from))
+		other, to := empty(t, s.Engine()), &failing{Bucket: disk(t)}
+		to.lists.Store(2) // the second is of the list of the erased, when the rows are there
+		if _, err := service(other, to).Restore(t.Context(), bytes.NewReader(copied), backup.RestoreOptions{}); !errors.Is(err, errStorage) {
+			t.Fatalf("the first try: %v", err)
+		}
+		if sum, err := other.Unsettled(t.Context()); sum == "" || err != nil {
+			t.Errorf("nothing says that the restore is not settled: %v", err)
+		}
+		_, err := service(s, from).Restore(t.Context(), bytes.NewReader(write(t, service(s, from))), backup.RestoreOptions{})
+		if err == nil {
+			t.Error("restored over rows")
+		}
+		r, err := service(other, to).Restore(t.Context(), bytes.NewReader(copied), backup.RestoreOptions{})
+		must(t, err)
+		if sum, err := other.Unsettled(t.Context()); sum != "" || err != nil || r.Rows["entry"] != 2500 {
+			t.Errorf("the second try has not settled it: %q %v %v", sum, err, r)
+		}
+		if n := count(t, other, `SELECT count(*) FROM river_job WHERE kind = 'send_mail'`); n != 1 {
+			t.Errorf("%d mails are enqueued, want 1", n)
+		}
+		if lineage(t, s) != lineage(t, other) {
+			t.Error("the restored database is another one")
+		}
+	})
+}
+
 // vanishing lists an object that is gone when it is asked for.
 type vanishing struct{ buckettest.Bucket }
 
@@ -369,15 +416,23 @@ func TestErasures_D13(t *testing.T) {
 		b.puts.Store(1) // everything is noted: nothing is written again
 		must(t, svc.NoteErasures(t.Context()))
 
-		if n, err := svc.EraseAgain(t.Context()); n != 0 || err != nil {
+		if n, err := svc.EraseAgain(t.Context(), false); n != 0 || err != nil {
 			t.Errorf("%d erased again, %v, want none", n, err)
 		}
 		backAs(t, s, id, long)
-		if n, err := svc.EraseAgain(t.Context()); n != 1 || err != nil {
+		if n, err := svc.EraseAgain(t.Context(), true); n != 1 || err != nil || count(t, s, `SELECT count(*) FROM account`) != 2 {
+			t.Errorf("%d would be erased again, %v, want 1 and nothing done", n, err)
+		}
+		// What another database has noted in the same bucket is about other people,
+		// and nobody was erased in the future.
+		for _, key := range []string{"ridecopilot/erased/another/2-20300101T000000.000000Z", "ridecopilot/erased/2-20200101T000000.000000Z", "ridecopilot/erased/" + lineage(t, s) + "/2-29990101T000000.000000Z"} {
+			must(t, b.Bucket.Put(t.Context(), key, "text/plain", nil))
+		}
+		if n, err := svc.EraseAgain(t.Context(), false); n != 1 || err != nil {
 			t.Errorf("%d erased again, %v, want 1", n, err)
 		}
 		backAs(t, s, id, time.Now().UTC().Add(time.Hour))
-		if n, err := svc.EraseAgain(t.Context()); n != 0 || err != nil {
+		if n, err := svc.EraseAgain(t.Context(), false); n != 0 || err != nil {
 			t.Errorf("%d erased again, %v: somebody else has the number now", n, err)
 		}
 		if n := count(t, s, `SELECT count(*) FROM account`); n != 2 {

@@ -44,7 +44,7 @@ type place struct {
 // Restore makes everything anew from a backup, in a place that holds nothing yet.
 // The whole file is read and checked before anything is written, objects come
 // before the rows that name them, and all rows come in one transaction: a restore
-// that was cut off is simply begun again. What the file's schema lacks is migrated
+// that was cut off, wherever it was, is simply begun again with the same file. What the file's schema lacks is migrated
 // afterwards.
 func (s *Service) Restore(ctx context.Context, from io.ReadSeeker, o RestoreOptions) (Restored, error) {
 	m, sums, p, err := s.inspect(from, o.Progress)
@@ -56,16 +56,22 @@ func (s *Service) Restore(ctx context.Context, from io.ReadSeeker, o RestoreOpti
 		return Restored{}, err
 	}
 	withObjects := m.Objects && !o.WithoutObjects
-	if err := s.checkPlace(ctx, m, p, withObjects); err != nil {
+	unsettled, err := s.o.Store.Unsettled(ctx)
+	if err != nil {
 		return Restored{}, err
 	}
-	if withObjects {
-		if err := s.restoreObjects(ctx, from, p, o.Progress); err != nil {
-			return Restored{}, fmt.Errorf("restore objects: %w", err)
+	if unsettled != sums.SHA256 { // else its rows, and so its objects, are there
+		if err := s.checkPlace(ctx, m, p, withObjects); err != nil {
+			return Restored{}, err
 		}
-	}
-	if err := s.restoreRows(ctx, from, m, o.Progress); err != nil {
-		return Restored{}, err
+		if withObjects {
+			if err := s.restoreObjects(ctx, from, p, o.Progress); err != nil {
+				return Restored{}, fmt.Errorf("restore objects: %w", err)
+			}
+		}
+		if err := s.restoreRows(ctx, from, m, sums.SHA256, o.Progress); err != nil {
+			return Restored{}, err
+		}
 	}
 	r := Restored{MadeAt: m.MadeAt, Rows: sums.Rows, Gone: sums.Gone}
 	for _, n := range sums.Rows {
@@ -89,20 +95,19 @@ func (s *Service) settle(ctx context.Context, erased []Erasure) (again int, err 
 	if err := s.o.Store.Integrity(ctx); err != nil {
 		return 0, fmt.Errorf("the rows are restored, but the database is not sound: %w", err)
 	}
-	for _, e := range erased {
-		switch ok, err := s.o.Store.EraseAgain(ctx, e); {
-		case err != nil:
-			return again, err
-		case ok:
-			again++
-		}
+	again, err = s.eraseAgain(ctx, erased, false)
+	if err == nil {
+		var noted int
+		noted, err = s.EraseAgain(ctx, false)
+		again += noted
 	}
-	noted, err := s.EraseAgain(ctx)
-	again += noted
 	if err != nil {
 		return again, fmt.Errorf("the rows are restored, but accounts that were erased since could not all be erased again: %w", err)
 	}
-	return again, s.o.Store.Resume(ctx, s.o.Now())
+	if err := s.o.Store.Resume(ctx, s.o.Now()); err != nil {
+		return again, err
+	}
+	return again, s.o.Store.Settled(ctx)
 }
 
 // inspect reads a backup to its end and checks it.
@@ -169,6 +174,9 @@ func (s *Service) newerErasures(ctx context.Context, newer io.ReadSeeker, than m
 	r, err := reopen(newer)
 	if err != nil {
 		return nil, fmt.Errorf("the newer backup: %w", err)
+	}
+	if r.manifest.Lineage != than.Lineage {
+		return nil, fault.New(fault.Invalid, "The backup that is to name the erased accounts is of another database.")
 	}
 	if r.manifest.MadeAt.Before(than.MadeAt) {
 		return nil, fault.New(fault.Invalid, "The backup that is to name the erased accounts is older than the one to be restored.")
@@ -277,7 +285,7 @@ func contentType(key string) string {
 }
 
 // restoreRows fills the database.
-func (s *Service) restoreRows(ctx context.Context, from io.ReadSeeker, m manifest, progress Progress) error {
+func (s *Service) restoreRows(ctx context.Context, from io.ReadSeeker, m manifest, sum string, progress Progress) error {
 	if err := s.o.Migrate(ctx, m.Schema); err != nil {
 		return err
 	}
@@ -285,7 +293,7 @@ func (s *Service) restoreRows(ctx context.Context, from io.ReadSeeker, m manifes
 	if err != nil {
 		return err
 	}
-	err = s.o.Store.Refill(ctx, m.Tables, func(into Sink) error {
+	err = s.o.Store.Refill(ctx, m.Tables, sum, func(into Sink) error {
 		l := &loader{into: into, progress: progress, total: len(m.Tables)}
 		_, err := r.entries(func(t Table, body []byte) error { return l.piece(ctx, t, body) }, nil)
 		return err

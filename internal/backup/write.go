@@ -43,7 +43,7 @@ func (s *Service) Write(ctx context.Context, to io.Writer, o WriteOptions) (Writ
 	var older []string // keys of photos of the older backend
 	err := s.o.Store.Snapshot(ctx, func(from Source) error {
 		m := manifest{
-			Format: formatNumber, Version: s.o.Version, MadeAt: w.at, Schema: from.Schema(), Prefix: s.o.Prefix, Objects: !o.WithoutObjects, Tables: from.Tables(),
+			Format: formatNumber, Version: s.o.Version, MadeAt: w.at, Schema: from.Schema(), Prefix: s.o.Prefix, Lineage: from.Lineage(), Objects: !o.WithoutObjects, Tables: from.Tables(),
 		}
 		if err := w.addJSON(manifestName, m); err != nil {
 			return err

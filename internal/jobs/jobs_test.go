@@ -207,8 +207,8 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 // noErasures keeps no list: package backup has the tests of it.
 type noErasures struct{}
 
-func (noErasures) NoteErasures(context.Context) error      { return nil }
-func (noErasures) EraseAgain(context.Context) (int, error) { return 0, nil }
+func (noErasures) NoteErasures(context.Context) error            { return nil }
+func (noErasures) EraseAgain(context.Context, bool) (int, error) { return 0, nil }
 
 func (o *office) register(email string) account.User {
 	o.t.Helper()

@@ -96,7 +96,7 @@ type compareWorker struct {
 func (w *compareWorker) Timeout(*river.Job[compareStorage]) time.Duration { return compareTime }
 
 func (w *compareWorker) Work(ctx context.Context, _ *river.Job[compareStorage]) error {
-	if _, err := w.r.o.Erasures.EraseAgain(ctx); err != nil { // the next night tries again
+	if _, err := w.r.o.Erasures.EraseAgain(ctx, false); err != nil { // the next night tries again
 		w.r.o.Log.ErrorContext(ctx, "accounts not erased again", "err", err)
 	}
 	r, err := w.r.o.Media.Check(ctx, media.CheckOptions{Repair: true})

@@ -39,10 +39,11 @@ var kinds = map[string]backup.Kind{
 
 // snapshot is a transaction that sees one moment of the database.
 type snapshot struct {
-	tx     querier
-	s      *Store
-	schema int64
-	tables []backup.Table
+	tx      querier
+	s       *Store
+	schema  int64
+	lineage string
+	tables  []backup.Table
 }
 
 // Snapshot runs read on one moment of the database, for as long as it takes.
@@ -73,20 +74,24 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) (e
 	if err == nil {
 		from.tables, err = s.tablesOf(ctx, from.tx, true)
 	}
+	if err == nil && hasTable(from.tables, lineageTable) {
+		err = from.tx.QueryRowContext(ctx, `SELECT id FROM lineage`).Scan(&from.lineage)
+	}
 	if err != nil {
 		return s.explain(fmt.Errorf("look at the tables: %w", err))
 	}
-	return s.explain(read(from))
+	return read(from) // whose failures may be of what it writes to
 }
 
 func (f *snapshot) Schema() int64          { return f.schema }
+func (f *snapshot) Lineage() string        { return f.lineage }
 func (f *snapshot) Tables() []backup.Table { return f.tables }
 
 // Rows reads a table as it lies.
 func (f *snapshot) Rows(ctx context.Context, t backup.Table, each func([]any) error) error {
 	found, err := f.tx.QueryContext(ctx, `SELECT `+columnList(t)+` FROM `+t.Name)
 	if err != nil {
-		return err
+		return f.s.explain(err)
 	}
 	defer found.Close()
 	values := make([]any, len(t.Columns))
@@ -96,13 +101,13 @@ func (f *snapshot) Rows(ctx context.Context, t backup.Table, each func([]any) er
 	}
 	for found.Next() {
 		if err := found.Scan(into...); err != nil {
-			return err
+			return f.s.explain(err)
 		}
 		if err := each(values); err != nil {
 			return err
 		}
 	}
-	return found.Err()
+	return f.s.explain(found.Err())
 }
 
 func columnList(t backup.Table) string {
@@ -268,6 +273,9 @@ func (s *Store) filled(ctx context.Context, db querier) (string, error) {
 		return "", err
 	}
 	for _, t := range tables {
+		if t.Name == lineageTable { // every database has its own
+			continue
+		}
 		var some bool
 		if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+t.Name+`)`).Scan(&some); err != nil || some {
 			return t.Name, err
@@ -283,9 +291,12 @@ func (k sink) Load(ctx context.Context, t backup.Table, rows [][]any) error {
 	return k.tx.loadRows(ctx, t.Name, columnList(t), len(rows), func(i int) []any { return rows[i] })
 }
 
+// lineageTable has one row: which database this is.
+const lineageTable = "lineage"
+
 // Refill fills the empty tables in one transaction; nobody else writes to them
-// meanwhile.
-func (s *Store) Refill(ctx context.Context, tables []backup.Table, fill func(backup.Sink) error) error {
+// meanwhile. The database becomes the one that was backed up.
+func (s *Store) Refill(ctx context.Context, tables []backup.Table, sum string, fill func(backup.Sink) error) error {
 	err := s.once(ctx, func(tx *txn) error {
 		for _, statement := range s.dialect.beforeImport {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
@@ -307,8 +318,19 @@ func (s *Store) Refill(ctx context.Context, tables []backup.Table, fill func(bac
 				return err
 			}
 		}
+		same := hasTable(tables, lineageTable)
+		if same {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM lineage`); err != nil {
+				return err
+			}
+		}
 		if err := fill(sink{tx}); err != nil {
 			return err
+		}
+		if same {
+			if _, err := tx.ExecContext(ctx, `UPDATE lineage SET restoring = $1`, sum); err != nil {
+				return err
+			}
 		}
 		for _, t := range tables {
 			if t.LastID == 0 {
@@ -328,8 +350,16 @@ func (s *Store) Refill(ctx context.Context, tables []backup.Table, fill func(bac
 		}
 		return tx.checkReferences(ctx)
 	})
+	switch {
+	case pgCode(err) == pgNoRight:
+		return fmt.Errorf("%w: %w", errNoRight, err)
+	case isForeignKey(err) || isUnique(err):
+		return fmt.Errorf("%w: %w", backup.ErrDamaged, err)
+	}
 	return s.explain(err)
 }
+
+var errNoRight = fault.New(fault.Conflict, "This role may not do that: restore as the role that owns the schema.")
 
 var errNotEmpty = fault.New(fault.Conflict, "The database is not empty. A restore takes an empty one.")
 
@@ -346,6 +376,10 @@ func matches(t backup.Table, known []backup.Table) error {
 		}
 	}
 	return nil
+}
+
+func hasTable(tables []backup.Table, name string) bool {
+	return slices.ContainsFunc(tables, func(t backup.Table) bool { return t.Name == name })
 }
 
 func hasColumn(tables []backup.Table, table, column string) bool {
@@ -408,23 +442,81 @@ func (s *Store) Resume(ctx context.Context, at time.Time) error {
 // resumeBatch is how many photos a transaction of Resume enqueues.
 const resumeBatch = 500
 
-// EraseAgain erases an account that was opened before it was erased, if it is
-// there.
-func (s *Store) EraseAgain(ctx context.Context, e backup.Erasure) (bool, error) {
-	erased := false
+// Lineage is which database this is.
+func (s *Store) Lineage(ctx context.Context) (id string, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+		return db.QueryRowContext(ctx, `SELECT id FROM lineage`).Scan(&id)
+	})
+	return id, err
+}
+
+// Unsettled is the sum of a backup whose restore was cut off after its rows came.
+func (s *Store) Unsettled(ctx context.Context) (sum string, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+		var there bool
+		if err := db.QueryRowContext(ctx, s.dialect.hasTable, lineageTable).Scan(&there); err != nil || !there {
+			return err
+		}
+		return db.QueryRowContext(ctx, `SELECT COALESCE(max(restoring), '') FROM lineage`).Scan(&sum)
+	})
+	return sum, err
+}
+
+// Settled says that all of a restore is done.
+func (s *Store) Settled(ctx context.Context) error {
+	return s.inTx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, `UPDATE lineage SET restoring = NULL`)
+		return err
+	})
+}
+
+// Present are those of some erasures whose accounts are there, and were opened
+// before they were erased.
+func (s *Store) Present(ctx context.Context, erased []backup.Erasure) (present []backup.Erasure, err error) {
+	if len(erased) == 0 {
+		return nil, nil
+	}
+	args := make([]any, len(erased))
+	for i, e := range erased {
+		args[i] = e.Account
+	}
+	opened := map[int64]time.Time{}
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+		found, err := db.QueryContext(ctx, `SELECT id, created_at FROM account WHERE id IN `+rowsOfParams(len(args), 1, true), args...)
+		if err != nil {
+			return err
+		}
+		_, err = collect(found, func(r row) (struct{}, error) {
+			var id int64
+			var at time.Time
+			err := r.Scan(&id, &at)
+			opened[id] = at
+			return struct{}{}, err
+		})
+		return err
+	})
+	for _, e := range erased {
+		if at, ok := opened[e.Account]; ok && !at.After(e.At) {
+			present = append(present, e)
+		}
+	}
+	return present, err
+}
+
+// EraseAgain erases an account that was opened before it was erased.
+func (s *Store) EraseAgain(ctx context.Context, e backup.Erasure) error {
 	err := s.erase(ctx, account.System(account.SourceCommand), e.Account, func(tx *txn) (account.User, error) {
 		return tx.lockUser(ctx, e.Account)
 	}, func(u account.User, _ account.Settings) error {
 		if u.CreatedAt.After(e.At) {
 			return account.ErrNotFound
 		}
-		erased = true
 		return nil
 	}, nil)
-	if errors.Is(err, account.ErrNotFound) {
-		return false, nil
+	if errors.Is(err, account.ErrNotFound) { // somebody was quicker
+		return nil
 	}
-	return erased && err == nil, err
+	return err
 }
 
 // UnnotedErasures are some erasures that are not noted beside the objects yet.

@@ -10,7 +10,7 @@ import (
 
 // JobsWaiting counts the jobs that have not ended well, by their state, and tells
 // since when the one has waited that should have been worked first; nil when none
-// is due at the moment. The states stand in it as words, as indexes want them.
+// is due at the moment.
 func (s *Store) JobsWaiting(ctx context.Context, at time.Time) (byState map[string]int64, since *time.Time, err error) {
 	byState = map[string]int64{}
 	err = s.reading(ctx, func(ctx context.Context, db querier) error {

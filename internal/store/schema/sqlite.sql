@@ -231,6 +231,11 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_created ON idempotency (created_at);
 
+CREATE TABLE lineage (
+    id        TEXT NOT NULL PRIMARY KEY,
+    restoring TEXT
+);
+
 CREATE TABLE mail (
     id          INTEGER   PRIMARY KEY AUTOINCREMENT,
     kind        TEXT      NOT NULL,

@@ -13,3 +13,12 @@ CREATE TABLE backup (
     objects bigint      NOT NULL,
     bytes   bigint      NOT NULL
 );
+
+-- Which database this is, and not another that has lived in the same bucket: what is
+-- noted beside the objects counts for this one alone. restoring names the backup
+-- that is being restored, until all of it is.
+CREATE TABLE lineage (
+    id        text NOT NULL PRIMARY KEY,
+    restoring text
+);
+INSERT INTO lineage (id) VALUES (replace(CAST(gen_random_uuid() AS text), '-', ''));

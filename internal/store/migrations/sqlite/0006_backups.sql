@@ -13,3 +13,12 @@ CREATE TABLE backup (
     objects INTEGER   NOT NULL,
     bytes   INTEGER   NOT NULL
 );
+
+-- Which database this is, and not another that has lived in the same bucket: what is
+-- noted beside the objects counts for this one alone. restoring names the backup
+-- that is being restored, until all of it is.
+CREATE TABLE lineage (
+    id        TEXT NOT NULL PRIMARY KEY,
+    restoring TEXT
+);
+INSERT INTO lineage (id) VALUES (lower(hex(randomblob(16))));
