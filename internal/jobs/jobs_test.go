@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +131,7 @@ type office struct {
 	box       *box
 	log       *locked
 	listen    net.Listener
+	erasures  erasures
 }
 
 // locked is a log that many may write to.
@@ -191,7 +193,7 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 		o.t.Fatal(err)
 	}
 	r, err := jobs.NewRunner(jobs.Options{
-		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Listings: o.listings, Media: o.media, Erasures: noErasures{}, Sender: s, PublicURL: public,
+		DB: jobs.DB{Postgres: o.s.JobPool(), SQLite: o.s.Writer()}, Accounts: o.accounts, Documents: o.documents, Listings: o.listings, Media: o.media, Erasures: &o.erasures, Sender: s, PublicURL: public,
 		Log: slog.New(slog.NewJSONHandler(o.log, nil)), Now: o.now,
 	})
 	if err != nil {
@@ -204,11 +206,40 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 	return r
 }
 
-// noErasures keeps no list: package backup has the tests of it.
-type noErasures struct{}
+// erasures notes what is asked of the list of the erased; package backup has the
+// tests of it.
+type erasures struct{ noted, again atomic.Int64 }
 
-func (noErasures) NoteErasures(context.Context) error            { return nil }
-func (noErasures) EraseAgain(context.Context, bool) (int, error) { return 0, nil }
+func (e *erasures) NoteErasures(context.Context) error {
+	e.noted.Add(1)
+	return nil
+}
+
+func (e *erasures) EraseAgain(_ context.Context, dry bool) (int, error) {
+	if !dry {
+		e.again.Add(1)
+	}
+	return 0, nil
+}
+
+// Erased accounts are noted with the removals, and erased again every night
+// (promise D13).
+func TestErasures_D13(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		o := newOffice(t, s)
+		o.open()
+		o.exec(`INSERT INTO river_job (args, kind, max_attempts) VALUES ('{}', 'compare_storage', 1)`)
+		o.start(nil)
+		o.until(1, `SELECT count(*) FROM river_job WHERE kind = 'compare_storage' AND state = 'completed'`)
+		if n := o.erasures.again.Load(); n != 1 {
+			t.Errorf("erased again %d times, want once", n)
+		}
+		o.until(1, `SELECT count(*) FROM river_job WHERE kind = 'purge_objects' AND state = 'completed'`)
+		if o.erasures.noted.Load() == 0 {
+			t.Error("nothing is noted")
+		}
+	})
+}
 
 func (o *office) register(email string) account.User {
 	o.t.Helper()
