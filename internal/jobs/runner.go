@@ -218,7 +218,10 @@ func (r *Runner) Stop(ctx context.Context) error {
 	if !r.running.Swap(false) {
 		return nil
 	}
-	return r.stop(ctx)
+	if err := r.stop(ctx); err != nil {
+		return fmt.Errorf("the jobs have not ended in time, and run again later: %w", err)
+	}
+	return nil
 }
 
 // Check is nil while jobs are being worked.
