@@ -131,8 +131,11 @@ func (a *app) jobDB() jobs.DB {
 
 // migrate brings the schema up to date and returns the steps that were taken.
 func (a *app) migrate(ctx context.Context) ([]string, error) {
-	return a.store.Migrate(ctx, func(ctx context.Context) error { return jobs.Migrate(ctx, a.jobDB()) })
+	return a.store.Migrate(ctx, a.migrateQueue)
 }
+
+// migrateQueue brings the tables of the jobs up to date.
+func (a *app) migrateQueue(ctx context.Context) error { return jobs.Migrate(ctx, a.jobDB()) }
 
 // api is the JSON API.
 func (a *app) api() *httpapi.API {

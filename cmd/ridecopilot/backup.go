@@ -13,8 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ridecopilot/ridecopilot/internal/backup"
-	"github.com/ridecopilot/ridecopilot/internal/jobs"
-	"github.com/ridecopilot/ridecopilot/internal/store"
 )
 
 // backups makes backups and restores them.
@@ -22,10 +20,7 @@ func (a *app) backups() *backup.Service {
 	return backup.NewService(backup.Options{
 		Store: a.store, Bucket: a.storage, Prefix: a.config.s3.prefix, Newest: a.store.Newest(), Version: version(), Log: a.log,
 		Migrate: func(ctx context.Context, to int64) error {
-			if to == 0 {
-				to = a.store.Newest()
-			}
-			return a.store.MigrateTo(ctx, to, func(ctx context.Context) error { return jobs.Migrate(ctx, a.jobDB()) })
+			return a.store.MigrateTo(ctx, to, a.migrateQueue)
 		},
 	})
 }
@@ -122,13 +117,11 @@ func (p *program) restoreCommand() *cobra.Command {
 }
 
 func (p *program) restore(ctx context.Context, a *app, path, newer string, o backup.RestoreOptions) error {
-	if !a.config.postgres() {
-		release, err := store.LockDataDir(a.config.dataDir)
-		if err != nil {
-			return err
-		}
-		defer release() //nolint:errcheck // the lock ends with the process
+	release, err := a.config.lockDataDir()
+	if err != nil {
+		return err
 	}
+	defer release() //nolint:errcheck // the lock ends with the process
 	from, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("the backup cannot be read: %w", err)

@@ -45,13 +45,11 @@ func (p *program) importDjango(ctx context.Context, a *app, o importOptions) err
 	// On SQLite the import is the only writer for minutes, and a server that runs
 	// would check passwords without knowing that there are Django's among them:
 	// see newApp. So none may.
-	if !a.config.postgres() {
-		release, err := store.LockDataDir(a.config.dataDir)
-		if err != nil {
-			return err
-		}
-		defer release() //nolint:errcheck // the lock ends with the process
+	release, err := a.config.lockDataDir()
+	if err != nil {
+		return err
 	}
+	defer release() //nolint:errcheck // the lock ends with the process
 	from, err := djangoimport.Open(ctx, o.from)
 	if errors.Is(err, djangoimport.ErrURL) {
 		return usageError{err}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ func (c *config) parseObservation() {
 	if c.namespace == "" {
 		return
 	}
-	if !namespaceForm.MatchString(c.namespace) || regexp.MustCompile(`^(?i)aws/`).MatchString(c.namespace) {
+	if !namespaceForm.MatchString(c.namespace) || strings.HasPrefix(strings.ToLower(c.namespace), "aws/") {
 		c.problem("CLOUDWATCH_NAMESPACE must be a name that does not begin with AWS/, such as Ridecopilot/prod")
 	}
 	switch c.logFormat {

@@ -43,13 +43,11 @@ func (p *program) serve(ctx context.Context, migrate bool) error {
 	for _, w := range c.warnings {
 		log.Warn("weak setting", "warning", w)
 	}
-	if !c.postgres() {
-		release, err := store.LockDataDir(c.dataDir)
-		if err != nil {
-			return err
-		}
-		defer release() //nolint:errcheck // the lock ends with the process
+	release, err := c.lockDataDir()
+	if err != nil {
+		return err
 	}
+	defer release() //nolint:errcheck // the lock ends with the process
 	tracing, err := c.startTracing(ctx, log)
 	if err != nil {
 		return err
@@ -217,16 +215,23 @@ func (p *program) migrateCommand() *cobra.Command {
 	return c
 }
 
+// lockDataDir keeps others from serving, migrating or restoring in the data folder
+// of an embedded database; PostgreSQL sees to that itself.
+func (c *config) lockDataDir() (release func() error, err error) {
+	if c.postgres() {
+		return func() error { return nil }, nil
+	}
+	return store.LockDataDir(c.dataDir)
+}
+
 // migrateAlone migrates while nobody else serves or migrates: PostgreSQL sees
 // to that itself, on SQLite it is the lock of the data folder.
 func (a *app) migrateAlone(ctx context.Context) ([]string, error) {
-	if !a.config.postgres() {
-		release, err := store.LockDataDir(a.config.dataDir)
-		if err != nil {
-			return nil, err
-		}
-		defer release() //nolint:errcheck // the lock ends with the process
+	release, err := a.config.lockDataDir()
+	if err != nil {
+		return nil, err
 	}
+	defer release() //nolint:errcheck // the lock ends with the process
 	return a.migrate(ctx)
 }
 

@@ -164,14 +164,14 @@ func appendValue(to []byte, v any) ([]byte, error) {
 		text, err := json.Marshal(v)
 		return append(to, text...), err
 	case time.Time:
-		if y := v.UTC().Year(); y < 0 || y > 9999 {
-			return to, fmt.Errorf("the year %d cannot be kept", y)
+		if err := checkYear(v.UTC()); err != nil {
+			return to, err
 		}
 		to = v.UTC().AppendFormat(append(to, '"'), time.RFC3339Nano)
 		return append(to, '"'), nil
 	case calendar.Day:
-		if y := v.UTC().Year(); y < 0 || y > 9999 {
-			return to, fmt.Errorf("the year %d cannot be kept", y)
+		if err := checkYear(v.UTC()); err != nil {
+			return to, err
 		}
 		return append(append(append(to, '"'), v.String()...), '"'), nil
 	case []byte:
@@ -179,6 +179,14 @@ func appendValue(to []byte, v any) ([]byte, error) {
 		return append(to, '"'), nil
 	}
 	return to, fmt.Errorf("a value of type %T cannot be kept", v)
+}
+
+// checkYear refuses what could be written and not read again.
+func checkYear(t time.Time) error {
+	if y := t.Year(); y < 0 || y > 9999 {
+		return fmt.Errorf("the year %d cannot be kept", y)
+	}
+	return nil
 }
 
 // parseValue reads what appendValue has written for a column of a kind.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,7 +135,7 @@ type Options struct {
 	Bucket Bucket
 	// Prefix begins all keys of this server; empty, or ending in a slash.
 	Prefix string
-	// Migrate brings the schema to a migration, 0 being the last one.
+	// Migrate brings the schema to a migration.
 	Migrate func(ctx context.Context, to int64) error
 	// Newest is the number of the last migration that this program has.
 	Newest  int64
@@ -178,7 +179,7 @@ var (
 // object without content, whose name says all there is to say.
 const erasureTime = "20060102T150405.000000Z"
 
-// erasureBatch is how many erasures are noted at a time.
+// erasureBatch is how many erasures are noted, or looked up, at a time.
 const erasureBatch = 200
 
 // NoteErasures writes down beside the objects which accounts were erased, so that
@@ -232,50 +233,38 @@ func (s *Service) EraseAgain(ctx context.Context, dry bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := 0
-	var failed []error
-	var batch []Erasure
-	flush := func() error {
-		done, err := s.eraseAgain(ctx, batch, dry)
-		n += done
-		failed = append(failed, err)
-		batch = batch[:0]
-		return ctx.Err()
-	}
+	var list []Erasure
 	err = s.o.Bucket.List(ctx, folder, func(o bucket.Object) error {
-		e, ok := parseErasure(strings.TrimPrefix(o.Key, folder))
-		if !ok || e.At.After(s.o.Now()) {
-			return nil // nobody was erased in the future
+		if e, ok := parseErasure(strings.TrimPrefix(o.Key, folder)); ok && !e.At.After(s.o.Now()) { // nobody was erased in the future
+			list = append(list, e)
 		}
-		if batch = append(batch, e); len(batch) < erasureBatch {
-			return nil
-		}
-		return flush()
+		return nil
 	})
-	if err == nil {
-		err = flush()
+	if err != nil {
+		return 0, err
 	}
-	return n, errors.Join(append(failed, err)...)
+	return s.eraseAgain(ctx, list, dry)
 }
 
 // eraseAgain erases those of the list who are there; one failure does not keep the
 // others back.
 func (s *Service) eraseAgain(ctx context.Context, list []Erasure, dry bool) (n int, err error) {
-	present, err := s.o.Store.Present(ctx, list)
-	if err != nil {
-		return 0, err
-	}
-	if dry {
-		return len(present), nil
-	}
 	var failed []error
-	for _, e := range present {
-		if err := s.o.Store.EraseAgain(ctx, e); err != nil {
-			failed = append(failed, err)
-			continue
+	for some := range slices.Chunk(list, erasureBatch) {
+		present, err := s.o.Store.Present(ctx, some)
+		if err != nil {
+			return n, errors.Join(append(failed, err)...)
 		}
-		n++
-		s.o.Log.WarnContext(ctx, "account erased again", "event", "erased", "user", e.Account)
+		for _, e := range present {
+			if !dry {
+				if err := s.o.Store.EraseAgain(ctx, e); err != nil {
+					failed = append(failed, err)
+					continue
+				}
+				s.o.Log.WarnContext(ctx, "account erased again", "event", "erased", "user", e.Account)
+			}
+			n++
+		}
 	}
 	return n, errors.Join(failed...)
 }

@@ -36,18 +36,13 @@ type Restored struct {
 	ErasedAgain int
 }
 
-// place is where a backup is about to be restored.
-type place struct {
-	objects map[string]int64 // that the backup holds: their sizes
-}
-
 // Restore makes everything anew from a backup, in a place that holds nothing yet.
 // The whole file is read and checked before anything is written, objects come
 // before the rows that name them, and all rows come in one transaction: a restore
-// that was cut off, wherever it was, is simply begun again with the same file. What the file's schema lacks is migrated
-// afterwards.
+// that was cut off, wherever it was, is simply begun again with the same file. What
+// the file's schema lacks is migrated afterwards.
 func (s *Service) Restore(ctx context.Context, from io.ReadSeeker, o RestoreOptions) (Restored, error) {
-	m, sums, p, err := s.inspect(from, o.Progress)
+	m, sums, objects, err := s.inspect(from, o.Progress)
 	if err != nil {
 		return Restored{}, err
 	}
@@ -61,11 +56,11 @@ func (s *Service) Restore(ctx context.Context, from io.ReadSeeker, o RestoreOpti
 		return Restored{}, err
 	}
 	if unsettled != sums.SHA256 { // else its rows, and so its objects, are there
-		if err := s.checkPlace(ctx, m, p, withObjects); err != nil {
+		if err := s.checkPlace(ctx, m, objects, withObjects); err != nil {
 			return Restored{}, err
 		}
 		if withObjects {
-			if err := s.restoreObjects(ctx, from, p, o.Progress); err != nil {
+			if err := s.restoreObjects(ctx, from, len(objects), o.Progress); err != nil {
 				return Restored{}, fmt.Errorf("restore objects: %w", err)
 			}
 		}
@@ -86,7 +81,7 @@ func (s *Service) Restore(ctx context.Context, from io.ReadSeeker, o RestoreOpti
 
 // settle does what has to be done once the rows are there.
 func (s *Service) settle(ctx context.Context, erased []Erasure) (again int, err error) {
-	if err := s.o.Migrate(ctx, 0); err != nil {
+	if err := s.o.Migrate(ctx, s.o.Newest); err != nil {
 		return 0, err
 	}
 	if err := s.o.Store.FinishLoad(ctx); err != nil {
@@ -110,22 +105,23 @@ func (s *Service) settle(ctx context.Context, erased []Erasure) (again int, err 
 	return again, s.o.Store.Settled(ctx)
 }
 
-// inspect reads a backup to its end and checks it.
-func (s *Service) inspect(from io.ReadSeeker, progress Progress) (manifest, summary, place, error) {
+// inspect reads a backup to its end and checks it; objects are those that it
+// holds, with their sizes.
+func (s *Service) inspect(from io.ReadSeeker, progress Progress) (m manifest, sums summary, objects map[string]int64, err error) {
 	r, err := reopen(from)
 	if err != nil {
-		return manifest{}, summary{}, place{}, err
+		return m, sums, nil, err
 	}
-	m := r.manifest
+	m = r.manifest
 	if m.Schema > s.o.Newest {
-		return m, summary{}, place{}, fault.New(fault.Invalid, fmt.Sprintf(
+		return m, sums, nil, fault.New(fault.Invalid, fmt.Sprintf(
 			"The backup was made by a newer program (%s): use that one, or a newer one.", m.Version))
 	}
-	p := place{objects: map[string]int64{}}
+	objects = map[string]int64{}
 	found, older := map[string]int64{}, map[string]bool{}
-	var objects int64
+	var count int64
 	progress.tell("check", 0, 1)
-	sums, err := r.entries(func(t Table, body []byte) error {
+	sums, err = r.entries(func(t Table, body []byte) error {
 		legacy := legacyColumn(t)
 		return rowsOf(t, body, func(values []any) error {
 			found[t.Name]++
@@ -140,23 +136,23 @@ func (s *Service) inspect(from io.ReadSeeker, progress Progress) (manifest, summ
 		if !strings.HasPrefix(key, media.OwnPrefix(m.Prefix)) && !older[key] {
 			return ErrDamaged // nothing of ours: it must not overwrite what somebody else has there
 		}
-		p.objects[key] = int64(len(body))
-		objects++
+		objects[key] = int64(len(body))
+		count++
 		return nil
 	})
 	if err != nil {
-		return m, sums, p, err
+		return m, sums, objects, err
 	}
 	progress.tell("check", 1, 1)
-	if objects != sums.Objects || len(sums.Rows) != len(m.Tables) {
-		return m, sums, p, ErrDamaged
+	if count != sums.Objects || len(sums.Rows) != len(m.Tables) {
+		return m, sums, objects, ErrDamaged
 	}
 	for _, t := range m.Tables {
 		if found[t.Name] != sums.Rows[t.Name] {
-			return m, sums, p, ErrDamaged
+			return m, sums, objects, ErrDamaged
 		}
 	}
-	return m, sums, p, nil
+	return m, sums, objects, nil
 }
 
 func reopen(from io.ReadSeeker) (*archiveReader, error) {
@@ -207,7 +203,7 @@ func (s *Service) newerErasures(ctx context.Context, newer io.ReadSeeker, than m
 }
 
 // checkPlace makes sure that nothing would be overwritten or mixed.
-func (s *Service) checkPlace(ctx context.Context, m manifest, p place, withObjects bool) error {
+func (s *Service) checkPlace(ctx context.Context, m manifest, objects map[string]int64, withObjects bool) error {
 	if m.Prefix != s.o.Prefix {
 		return fault.New(fault.Invalid, fmt.Sprintf("The backup was made with S3_PREFIX=%q, and here it is %q: the keys of all objects begin with it, so set it to the same.", m.Prefix, s.o.Prefix))
 	}
@@ -224,13 +220,13 @@ func (s *Service) checkPlace(ctx context.Context, m manifest, p place, withObjec
 		return nil
 	}
 	taken := func(o bucket.Object) error {
-		if size, ok := p.objects[o.Key]; !ok || size != o.Size {
+		if size, ok := objects[o.Key]; !ok || size != o.Size {
 			return fault.New(fault.Conflict, fmt.Sprintf(
 				"The storage is not empty: it holds %s, which is not in the backup. A restore takes an empty one, or leaves it as it is with --without-objects.", o.Key))
 		}
 		return nil
 	}
-	for key := range p.objects {
+	for key := range objects {
 		if strings.HasPrefix(key, s.own) {
 			continue
 		}
@@ -250,7 +246,7 @@ func (s *Service) checkPlace(ctx context.Context, m manifest, p place, withObjec
 }
 
 // restoreObjects stores the objects, a few at a time.
-func (s *Service) restoreObjects(ctx context.Context, from io.ReadSeeker, p place, progress Progress) error {
+func (s *Service) restoreObjects(ctx context.Context, from io.ReadSeeker, total int, progress Progress) error {
 	r, err := reopen(from)
 	if err != nil {
 		return err
@@ -261,7 +257,7 @@ func (s *Service) restoreObjects(ctx context.Context, from io.ReadSeeker, p plac
 	_, err = r.entries(nil, func(key string, body []byte) error {
 		g.Go(func() error { return s.o.Bucket.Put(ctx, key, contentType(key), body) })
 		done++
-		progress.tell("objects", done, len(p.objects))
+		progress.tell("objects", done, total)
 		return ctx.Err()
 	})
 	if failed := g.Wait(); failed != nil {

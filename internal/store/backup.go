@@ -298,13 +298,8 @@ const lineageTable = "lineage"
 // meanwhile. The database becomes the one that was backed up.
 func (s *Store) Refill(ctx context.Context, tables []backup.Table, sum string, fill func(backup.Sink) error) error {
 	err := s.once(ctx, func(tx *txn) error {
-		for _, statement := range s.dialect.beforeImport {
-			if _, err := tx.ExecContext(ctx, statement); err != nil {
-				if pgCode(err) == pgLockTimeout {
-					return errInUse
-				}
-				return err
-			}
+		if err := tx.fillAlone(ctx); err != nil {
+			return err
 		}
 		if some, err := s.filled(ctx, tx); err != nil || some != "" {
 			return errors.Join(err, errNotEmpty)

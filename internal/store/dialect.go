@@ -43,6 +43,9 @@ var sqliteDialect = dialect{
 	utcDay: func(column string) string { return "substr(" + column + ", 1, 10)" }, // moments are text that begins with it
 }
 
+// unlimited takes the limits of time from a transaction of PostgreSQL.
+var unlimited = []string{`SET LOCAL statement_timeout = 0`, `SET LOCAL idle_in_transaction_session_timeout = 0`}
+
 var postgresDialect = dialect{
 	hasTable:   `SELECT to_regclass(CAST($1 AS text)) IS NOT NULL`,
 	tableNames: `SELECT CAST(relname AS text) FROM pg_class WHERE relkind = 'r' AND relnamespace = CAST(current_schema() AS regnamespace)`,
@@ -54,7 +57,7 @@ var postgresDialect = dialect{
 		WHERE attrelid = CAST(CAST($1 AS text) AS regclass) AND attidentity <> ''`,
 	lastID:    `SELECT COALESCE(pg_sequence_last_value(CAST('{sequence}' AS regclass)), 0)`,
 	setLastID: []string{`SELECT setval(CAST(pg_get_serial_sequence($1, 'id') AS regclass), $2)`},
-	unlimited: []string{`SET LOCAL statement_timeout = 0`, `SET LOCAL idle_in_transaction_session_timeout = 0`},
+	unlimited: unlimited,
 	name:      "postgres",
 	utcDay:    func(column string) string { return "CAST(" + column + " AT TIME ZONE 'UTC' AS date)" },
 	words: strings.NewReplacer(
@@ -65,12 +68,10 @@ var postgresDialect = dialect{
 	forQuota:   " FOR NO KEY UPDATE",
 	skipLocked: " FOR UPDATE SKIP LOCKED",
 	collateC:   ` COLLATE "C"`,
-	beforeImport: []string{
+	beforeImport: append([]string{
 		`SET LOCAL lock_timeout = 3000`,
 		`LOCK TABLE account, settings, car_post, entry, expense_item, upload IN SHARE ROW EXCLUSIVE MODE`,
-		`SET LOCAL statement_timeout = 0`,
-		`SET LOCAL idle_in_transaction_session_timeout = 0`,
-	},
+	}, unlimited...),
 	searchMatch: func([]string) string { return "p.search_vector @@ CAST(? AS tsquery)" },
 	searchTerm: func(words []string) string { // 'skoda':* & 'octavia':*
 		return `'` + strings.Join(words, `':* & '`) + `':*`

@@ -25,18 +25,27 @@ type Import struct{ tx *txn }
 func (s *Store) Import(ctx context.Context, fill func(*Import) error) error {
 	// It does not run again when it loses a race: its source may be read once.
 	err := s.once(ctx, func(tx *txn) error {
-		for _, statement := range s.dialect.beforeImport {
-			_, err := tx.ExecContext(ctx, statement)
-			if pgCode(err) == pgLockTimeout {
-				return errInUse
-			}
-			if err != nil {
-				return err
-			}
+		if err := tx.fillAlone(ctx); err != nil {
+			return err
 		}
 		return fill(&Import{tx})
 	})
 	return s.explain(err)
+}
+
+// fillAlone lets the transaction take minutes, and keeps others from writing to the
+// tables that it fills.
+func (t *txn) fillAlone(ctx context.Context) error {
+	for _, statement := range t.s.dialect.beforeImport {
+		_, err := t.ExecContext(ctx, statement)
+		if pgCode(err) == pgLockTimeout {
+			return errInUse
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errInUse answers an import beside those who write.

@@ -214,16 +214,7 @@ func TestPosts_Deep(t *testing.T) {
 func TestMigrate_Tally_D15(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
-			o := store.Options{MaxConns: 2, JobConns: 1}
-			if engine == "postgres" {
-				o.URL = storetest.PostgresURL(t, false)
-			} else {
-				storetest.SkipUnless(t, "sqlite")
-				o.DataDir = t.TempDir()
-			}
-			s, err := store.Open(t.Context(), o)
-			must(t, err)
-			t.Cleanup(func() { _ = s.Close() })
+			s := storetest.Empty(t, engine)
 			must(t, s.MigrateTo(t.Context(), 4, nil))
 			for id, active := range map[int64]bool{1: true, 2: false} {
 				exec(t, s, `INSERT INTO account (id, name, password_hash, is_active, created_at, updated_at) VALUES ($1, 'x', 'x', $2, $3, $3)`, id, active, noon)
@@ -235,7 +226,7 @@ func TestMigrate_Tally_D15(t *testing.T) {
 						id, listing.Statuses[min(i, 1)], noon.AddDate(0, 0, -i/2))
 				}
 			}
-			_, err = s.Migrate(t.Context(), nil)
+			_, err := s.Migrate(t.Context(), nil)
 			must(t, err)
 			if n := count(t, s, `SELECT CAST(sum(posts) AS bigint) FROM post_tally`); n != 4 {
 				t.Errorf("%d posts are counted, want those 4 of the active owner", n)

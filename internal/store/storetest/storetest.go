@@ -56,6 +56,16 @@ func Postgres(t testing.TB) *store.Store {
 	return open(t, store.Options{URL: PostgresURL(t, true), MaxConns: 8, JobConns: 4})
 }
 
+// Empty returns a store without tables, on the engine "sqlite" or "postgres".
+func Empty(t testing.TB, engine string) *store.Store {
+	t.Helper()
+	SkipUnless(t, engine)
+	if engine == "postgres" {
+		return open(t, store.Options{URL: PostgresURL(t, false), MaxConns: 4, JobConns: 2})
+	}
+	return open(t, store.Options{DataDir: t.TempDir(), SyncOff: true})
+}
+
 func open(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), o)
