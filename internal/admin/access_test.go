@@ -11,6 +11,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/admin"
 	"github.com/ridecopilot/ridecopilot/internal/media/mediatest"
+	"github.com/ridecopilot/ridecopilot/internal/store"
 )
 
 // resources are all kinds of things, with what can be done to them.
@@ -45,7 +46,7 @@ func TestAnonymous_Z6(t *testing.T) {
 				t.Errorf("%s sends to %s", p, a.location)
 			}
 			if strings.HasSuffix(p, "/") {
-				w.stranger().post(p, form{"confirmed": {"1"}}).want(http.StatusFound)
+				w.stranger().post(p, form{"_confirmed": {"1"}}).want(http.StatusFound)
 			}
 		}
 		w.stranger().get("login/").want(http.StatusOK).has(`name="email"`, `name="password"`, `action="/admin/login/"`)
@@ -168,14 +169,14 @@ func TestForged_B2_B5(t *testing.T) {
 			"another type of body": func(r *http.Request, _ *operator) { r.Header.Set("Content-Type", "text/plain") },
 			"two types of body":    func(r *http.Request, _ *operator) { r.Header.Add("Content-Type", "text/plain") },
 		} {
-			r := w.root.request(own, form{"confirmed": {"1"}})
+			r := w.root.request(own, form{"_confirmed": {"1"}})
 			spoil(r, other)
 			if a := w.root.send(r); a.code != http.StatusForbidden && a.code != http.StatusUnsupportedMediaType {
 				t.Errorf("%s: status %d", name, a.code)
 			}
 		}
 		for name, token := range map[string]string{"none": "", "an invented one": "abc", "that of another session": other.token} {
-			if a := w.root.post(own, form{"confirmed": {"1"}, "token": {token}}); a.code != http.StatusForbidden {
+			if a := w.root.post(own, form{"_confirmed": {"1"}, "_token": {token}}); a.code != http.StatusForbidden {
 				t.Errorf("a token that is %s: status %d", name, a.code)
 			}
 		}
@@ -183,7 +184,7 @@ func TestForged_B2_B5(t *testing.T) {
 			t.Fatal("a forged request was carried out")
 		}
 		// The same by a page of ours, in an old browser and in a new one.
-		r := w.root.request(own, form{"confirmed": {"1"}})
+		r := w.root.request(own, form{"_confirmed": {"1"}})
 		r.Header.Del("Sec-Fetch-Site")
 		r.Header.Set("Origin", "http://example.com")
 		w.root.send(r).want(http.StatusSeeOther)
@@ -289,13 +290,13 @@ func TestPermissions_Z6(t *testing.T) {
 				// Whoever acts on a thing must see it.
 				o.get(one + "delete/").want(http.StatusForbidden)
 				o.get("me/")
-				o.post(one, form{"form": {"1"}, "version": {"0"}}).want(http.StatusForbidden)
+				o.post(one, form{"_form": {"1"}, "_version": {"0"}}).want(http.StatusForbidden)
 				o.post(one+"history/", form{"event": {"1"}}).want(http.StatusForbidden)
 				both := w.staff(fmt.Sprintf("v%d%s@example.com", i, action), r.name+":view", r.name+":"+action)
 				if a := both.get(one + "delete/"); a.code != want(action == "delete") && r.delete {
 					t.Errorf("view and %s: deleting of %s is %d", action, r.name, a.code)
 				}
-				if a := both.post(one, form{"form": {"1"}, "version": {"1"}}); (a.code == http.StatusForbidden) == (action == "change") && r.change {
+				if a := both.post(one, form{"_form": {"1"}, "_version": {"1"}}); (a.code == http.StatusForbidden) == (action == "change") && r.change {
 					t.Errorf("view and %s: changing of %s is %d", action, r.name, a.code)
 				}
 				// The menu, and links, lead nowhere else.
@@ -311,8 +312,8 @@ func TestPermissions_Z6(t *testing.T) {
 		// Bulk actions by name alone, and jobs, are refused as well.
 		viewer := w.staff("viewer@example.com", "posts:view", "users:view", "uploads:view")
 		viewer.get("posts/").want(http.StatusOK).hasNot(`value="close"`, `value="delete"`, "Add car post", "Save the list")
-		for _, f := range []form{{"action": {"delete"}}, {"action": {"close"}}, {"action": {"approve"}}, {"save": {"1"}}} {
-			f["id"], f["confirmed"], f["reason"] = []string{itoa(p.ID)}, []string{"1"}, []string{"x"}
+		for _, f := range []form{{"_action": {"delete"}}, {"_action": {"close"}}, {"_action": {"approve"}}, {"_save": {"1"}}} {
+			f["_id"], f["_confirmed"], f["reason"] = []string{itoa(p.ID)}, []string{"1"}, []string{"x"}
 			viewer.post("posts/", f).want(http.StatusForbidden)
 		}
 		viewer.get("jobs/").want(http.StatusForbidden)
@@ -335,9 +336,9 @@ func TestEscalation_Z6(t *testing.T) {
 			if id != dan.ID {
 				o.post("users/"+itoa(id)+"/", f).want(http.StatusForbidden)
 			}
-			o.post("users/"+itoa(id)+"/do/password/", form{"confirmed": {"1"}, "password": {goodPassword + "x"}}).want(http.StatusForbidden)
+			o.post("users/"+itoa(id)+"/do/password/", form{"_confirmed": {"1"}, "password": {goodPassword + "x"}}).want(http.StatusForbidden)
 			if id != dan.ID {
-				o.post("users/"+itoa(id)+"/delete/", form{"confirmed": {"1"}}).want(http.StatusForbidden)
+				o.post("users/"+itoa(id)+"/delete/", form{"_confirmed": {"1"}}).want(http.StatusForbidden)
 			}
 		}
 		if n := w.count(`SELECT count(*) FROM account WHERE is_superuser`); n != 1 {
@@ -349,9 +350,9 @@ func TestEscalation_Z6(t *testing.T) {
 		g := o.get("groups/1/").want(http.StatusOK).fields()
 		g["permissions"] = []string{"documents:view"}
 		o.post("groups/1/", g).want(http.StatusForbidden)
-		o.post("groups/add/", form{"form": {"1"}, "name": {"New"}, "permissions": {"documents:view"}}).want(http.StatusForbidden)
+		o.post("groups/add/", form{"_form": {"1"}, "name": {"New"}, "permissions": {"documents:view"}}).want(http.StatusForbidden)
 		session := w.count(`SELECT max(id) FROM session WHERE account_id = $1`, root)
-		o.post("sessions/"+itoa(int64(session))+"/do/end/", form{"confirmed": {"1"}}).want(http.StatusForbidden)
+		o.post("sessions/"+itoa(int64(session))+"/do/end/", form{"_confirmed": {"1"}}).want(http.StatusForbidden)
 	})
 }
 
@@ -369,7 +370,7 @@ func TestOtherWays_Z6(t *testing.T) {
 		event := "history/" + itoa(int64(w.count(`SELECT max(id) FROM history WHERE object_type = 'document' AND action = 'update'`))) + "/"
 
 		clerk := w.staff("clerk@example.com", "documents:change", "history:view", "uploads:view")
-		clerk.post(one, form{"form": {"1"}, "version": {"0"}}).want(http.StatusForbidden)
+		clerk.post(one, form{"_form": {"1"}, "_version": {"0"}}).want(http.StatusForbidden)
 		clerk.get(event).want(http.StatusOK).hasNot("SECRET-7")
 		clerk.get("history/export.csv").want(http.StatusOK).hasNot("SECRET-7")
 		for _, p := range []string{"uploads/", "uploads/export.csv", "uploads/" + itoa(file) + "/"} {
@@ -389,7 +390,7 @@ func TestOtherWays_Z6(t *testing.T) {
 		}
 		before := opened()
 		reader.get("me/")
-		reader.post(one, form{"form": {"1"}, "version": {"0"}}).want(http.StatusConflict).has("SECRET-7")
+		reader.post(one, form{"_form": {"1"}, "_version": {"0"}}).want(http.StatusConflict).has("SECRET-7")
 		if opened() != before+1 {
 			t.Error("a form was refused with what is in the document, and nobody knows")
 		}
@@ -421,12 +422,12 @@ func TestConfirmation(t *testing.T) {
 		w.root.get(one).want(http.StatusOK).hasNot("current_password")
 		w.clock.advance(16 * time.Minute)
 		w.root.get(one).want(http.StatusOK).has("current_password")
-		w.root.post(one, form{"confirmed": {"1"}}).want(http.StatusBadRequest).has("This needs your password.")
-		w.root.post(one, form{"confirmed": {"1"}, "current_password": {"wrong"}}).want(http.StatusBadRequest).has("The current password is not correct.")
+		w.root.post(one, form{"_confirmed": {"1"}}).want(http.StatusBadRequest).has("This needs your password.")
+		w.root.post(one, form{"_confirmed": {"1"}, "_current_password": {"wrong"}}).want(http.StatusBadRequest).has("The current password is not correct.")
 		if w.count(`SELECT count(*) FROM car_post`) != 1 {
 			t.Fatal("it is gone")
 		}
-		w.root.post(one, form{"confirmed": {"1"}, "current_password": {goodPassword}}).want(http.StatusSeeOther)
+		w.root.post(one, form{"_confirmed": {"1"}, "_current_password": {goodPassword}}).want(http.StatusSeeOther)
 		if w.count(`SELECT count(*) FROM car_post`) != 0 {
 			t.Fatal("it is still there")
 		}
@@ -436,7 +437,7 @@ func TestConfirmation(t *testing.T) {
 		user := "users/" + itoa(ana.ID) + "/"
 		w.root.edit(user, form{"name": {"Ana-Maria"}}).want(http.StatusSeeOther)
 		w.root.edit(user, form{"is_staff": {"on"}}).want(http.StatusBadRequest).has("This needs your password.", `name="is_staff" value="on" checked`)
-		w.root.edit(user, form{"is_staff": {"on"}, "current_password": {goodPassword}}).want(http.StatusSeeOther)
+		w.root.edit(user, form{"is_staff": {"on"}, "_current_password": {goodPassword}}).want(http.StatusSeeOther)
 		if w.count(`SELECT count(*) FROM account WHERE id = $1 AND is_staff AND name = 'Ana-Maria'`, ana.ID) != 1 {
 			t.Error("she is no member of staff")
 		}
@@ -454,7 +455,7 @@ func TestOwnSessions(t *testing.T) {
 		w.root.post("me/", form{"session": {itoa(int64(id))}}).want(http.StatusSeeOther)
 		other.get("").want(http.StatusFound)
 		third.get("").want(http.StatusOK)
-		w.root.post("me/", form{"all": {"1"}}).want(http.StatusSeeOther)
+		w.root.post("me/", form{"_all": {"1"}}).want(http.StatusSeeOther)
 		third.get("").want(http.StatusFound)
 		w.root.get("").want(http.StatusOK)
 		// Another's session is none of one's own.
@@ -483,7 +484,7 @@ func TestHeaders_B4(t *testing.T) {
 		}
 	}
 	rec := httptest.NewRecorder()
-	site := admin.New(admin.Options{Accounts: w.accounts, Secure: true, Now: w.clock.now})
+	site := admin.New(admin.Options{Tables: store.NewTables(w.store), Accounts: w.accounts, Secure: true, Now: w.clock.now})
 	r := httptest.NewRequest(http.MethodPost, "https://example.com/admin/login/", strings.NewReader("email=root%40example.com&password="+strings.ReplaceAll(goodPassword, " ", "+")))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	site.ServeHTTP(rec, r)

@@ -104,6 +104,7 @@ func New(o Options) *Site {
 	}
 	s := &Site{Options: o, mux: http.NewServeMux(), started: o.Now()}
 	s.declare()
+	checkNames(s.resources, o.Tables.Columns)
 	s.style = newAsset("admin.css", "text/css; charset=utf-8")
 	s.script = newAsset("admin.js", "text/javascript; charset=utf-8")
 	s.route()

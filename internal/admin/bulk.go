@@ -33,10 +33,10 @@ func (s *Site) postList(q *request) error {
 	if err != nil {
 		return err
 	}
-	if q.form.get("save") != "" {
+	if q.form.get(saveField) != "" {
 		return q.saveList(res)
 	}
-	name := q.form.get("action")
+	name := q.form.get(actionField)
 	actions := q.bulkActions(res)
 	i := slices.IndexFunc(actions, func(a Action) bool { return a.Name == name })
 	if i < 0 {
@@ -66,15 +66,15 @@ func (s *Site) postList(q *request) error {
 // toExport leads to the export of what is ticked, or of all that match.
 func (q *request) toExport(res *Resource) error {
 	target := Path + res.Name + "/export.csv?"
-	if q.form.get("all") != "" {
-		values, err := url.ParseQuery(q.form.get("narrow"))
+	if q.form.get(allField) != "" {
+		values, err := url.ParseQuery(q.form.get(narrowField))
 		if err != nil {
 			return errForm
 		}
 		q.redirect(target+values.Encode(), "")
 		return nil
 	}
-	ids := q.form.all("id")
+	ids := q.form.all(idField)
 	if len(ids) == 0 {
 		q.redirect(q.backToList(res), "Nothing was ticked.")
 		return nil
@@ -95,8 +95,8 @@ func (q *request) backToList(res *Resource) string {
 // ticked are the things that an act is for: those that are ticked, or all that
 // the list's conditions leave, on all its pages.
 func (q *request) ticked(res *Resource) (ids []int64, total int, err error) {
-	if q.form.get("all") == "" {
-		for _, v := range q.form.all("id") {
+	if q.form.get(allField) == "" {
+		for _, v := range q.form.all(idField) {
 			id, err := parseID(v)
 			if err != nil {
 				return nil, 0, err
@@ -107,7 +107,7 @@ func (q *request) ticked(res *Resource) (ids []int64, total int, err error) {
 		ids = slices.Compact(ids)
 		return ids, len(ids), nil
 	}
-	tq, err := q.narrowed(res, q.form.get("narrow"))
+	tq, err := q.narrowed(res, q.form.get(narrowField))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -161,7 +161,7 @@ func (q *request) act(res *Resource, a Action, ids []int64) error {
 	}
 	asks := a.Confirm != "" || len(a.Fields) > 0 || (a.Dangerous && !q.session.Confirmed(q.site.Now()))
 	confirmed := !asks
-	if q.form.get("confirmed") != "" {
+	if q.form.get(confirmedField) != "" {
 		confirmed = true
 		for _, f := range a.Fields {
 			f.set(draft, q.form.all(f.Name), &bad)
@@ -219,7 +219,7 @@ func (q *request) askToAct(res *Resource, a Action, ids []int64, draft any, bad 
 	}
 	for _, f := range a.Fields {
 		fv := q.fieldOf(f, q.form.all(f.Name))
-		if q.form.get("confirmed") == "" && draft != nil {
+		if q.form.get(confirmedField) == "" && draft != nil {
 			fv.Values = f.texts(draft)
 		}
 		fv.Editable = true
@@ -319,10 +319,10 @@ func (q *request) saveList(res *Resource) error {
 	saved, rows := 0, 0
 	for name := range q.form {
 		rest, ok := strings.CutPrefix(name, "row-")
-		if !ok || !strings.HasSuffix(rest, "-version") {
+		if !ok || !strings.HasSuffix(rest, "-"+versionField) {
 			continue
 		}
-		id, err := parseID(strings.TrimSuffix(rest, "-version"))
+		id, err := parseID(strings.TrimSuffix(rest, "-"+versionField))
 		if err != nil {
 			return err
 		}
@@ -368,7 +368,7 @@ func (q *request) saveRow(res *Resource, id, seen int64) (changed bool, err erro
 				continue
 			}
 			before := c.Edit.texts(draft)
-			c.Edit.set(draft, q.form.all(fmt.Sprintf("row-%d-%s", id, c.Edit.Name)), &bad)
+			c.Edit.set(draft, q.form.all(rowField(id, c.Edit.Name)), &bad)
 			changed = changed || !slices.Equal(before, c.Edit.texts(draft))
 		}
 		if stale = changed && current != seen; stale {
@@ -413,7 +413,7 @@ func (s *Site) export(q *request) error {
 		i := slices.IndexFunc(cols, func(c table.Column) bool { return c.Name == name })
 		if i >= 0 && cols[i].Kind == table.Link {
 			links[name] = cols[i].Target
-			head = append(head, name+"_name")
+			head = append(head, name+linkNameSuffix)
 		}
 	}
 	if !slices.Contains(names, "id") {

@@ -75,6 +75,7 @@ type formView struct {
 	Res       *Resource
 	ID        int64
 	Adding    bool
+	Parts     bool // the form has a file, and is sent in parts
 	ReadOnly  bool
 	Version   int64
 	Fieldsets []fieldsetView
@@ -117,7 +118,7 @@ type panelView struct {
 
 // fill puts a draft, or what was typed in, into the fields.
 func (q *request) fill(v *formView, draft any, bad fault.Fields) error {
-	typed := q.form != nil && q.form.get("form") != ""
+	typed := q.form != nil && q.form.get(formField) != ""
 	used := map[int]bool{}
 	problems := func(name string) []string {
 		var out []string
@@ -331,7 +332,7 @@ func (s *Site) showAdd(q *request) error {
 }
 
 func (q *request) showAddForm(res *Resource, draft any, status int, bad fault.Fields) error {
-	v := formView{view: q.view("Add "+res.Label, crumb{res.Plural, Path + res.Name + "/"}), Res: res, Adding: true}
+	v := formView{view: q.view("Add "+res.Label, crumb{res.Plural, Path + res.Name + "/"}), Res: res, Adding: true, Parts: res.sendsFile()}
 	if err := q.fill(&v, draft, bad); err != nil {
 		return err
 	}
@@ -375,9 +376,9 @@ func (q *request) create(res *Resource) error {
 func (q *request) saved(res *Resource, id int64, message string) {
 	own := Path + res.Name + "/" + strconv.FormatInt(id, 10) + "/"
 	switch {
-	case q.form.get("then") == "again" && q.can("add", res):
+	case q.form.get(thenField) == "again" && q.can("add", res):
 		q.redirect(Path+res.Name+"/add/", message)
-	case q.form.get("then") == "continue":
+	case q.form.get(thenField) == "continue":
 		q.redirect(own, message)
 	default:
 		q.redirect(Path+res.Name+"/", message)
@@ -456,7 +457,7 @@ func (s *Site) change(q *request) error {
 	if res.Save == nil {
 		return errNotAllowed
 	}
-	if q.form.get("then") == "new" { // save as new
+	if q.form.get(thenField) == "new" { // save as new
 		if !q.can("add", res) {
 			return errNotAllowed
 		}
@@ -472,7 +473,7 @@ func (s *Site) change(q *request) error {
 		}
 		return q.create(res)
 	}
-	seen, err := strconv.ParseInt(q.form.get("version"), 10, 64)
+	seen, err := strconv.ParseInt(q.form.get(versionField), 10, 64)
 	if err != nil {
 		return errForm
 	}

@@ -203,7 +203,7 @@ type answer struct {
 	location string
 }
 
-var tokenField = regexp.MustCompile(`name="token" value="([^"]+)"`)
+var tokenField = regexp.MustCompile(`name="_token" value="([^"]+)"`)
 
 func (o *operator) send(r *http.Request) *answer {
 	o.Helper()
@@ -248,8 +248,8 @@ func (o *operator) request(p string, f form) *http.Request {
 	for k, v := range f {
 		values[k] = v
 	}
-	if _, ok := f["token"]; !ok && o.token != "" {
-		values.Set("token", o.token)
+	if _, ok := f["_token"]; !ok && o.token != "" {
+		values.Set("_token", o.token)
 	}
 	r := httptest.NewRequest(http.MethodPost, path(p), strings.NewReader(values.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -267,7 +267,7 @@ func (o *operator) upload(p, name string, content []byte, f form) *answer {
 	o.Helper()
 	var b strings.Builder
 	m := multipart.NewWriter(&b)
-	fields := form{"token": {o.token}}
+	fields := form{"_token": {o.token}}
 	for k, v := range f {
 		fields[k] = v
 	}
@@ -424,4 +424,4 @@ func memory(t *testing.T) *store.Store {
 	return storetest.New(t)
 }
 
-var idField = regexp.MustCompile(`name="id" value="(\d+)"`)
+var idField = regexp.MustCompile(`name="_id" value="(\d+)"`)

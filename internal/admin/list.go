@@ -286,7 +286,7 @@ func (q *request) showList(res *Resource, status int, bad map[int64]fault.Fields
 	if !slices.Contains(tq.Columns, res.Title) {
 		tq.Columns = append(tq.Columns, res.Title)
 	}
-	version := versionColumn(l.kinds)
+	version := res.Version
 	if version != "" {
 		tq.Columns = append(tq.Columns, version)
 	}
@@ -317,16 +317,6 @@ func (q *request) showList(res *Resource, status int, bad map[int64]fault.Fields
 	return nil
 }
 
-// versionColumn is what the version of a row is called; empty where there is none.
-func versionColumn(kinds map[string]table.Column) string {
-	for _, name := range []string{"revision", "version"} {
-		if c, ok := kinds[name]; ok && c.Kind == table.Number {
-			return name
-		}
-	}
-	return ""
-}
-
 func (q *request) fillRows(v *listView, l *listQuery, rows []table.Row, version string) {
 	edits := q.can("change", l.res)
 	for _, row := range rows {
@@ -339,12 +329,11 @@ func (q *request) fillRows(v *listView, l *listQuery, rows []table.Row, version 
 			switch {
 			case c.Edit != nil && edits && version != "":
 				v.Editing = true
-				prefix := fmt.Sprintf("row-%d-", row.ID)
 				fv := q.fieldOf(*c.Edit, []string{cellText(value)})
-				fv.Name = prefix + c.Edit.Name
+				fv.Name = rowField(row.ID, c.Edit.Name)
 				fv.Label = c.Label + " of " + one.Label
 				fv.Editable = true
-				if q.form != nil && q.form.get("save") != "" {
+				if q.form != nil && q.form.get(saveField) != "" {
 					fv.Values = q.form.all(fv.Name)
 				}
 				for _, e := range one.Bad {

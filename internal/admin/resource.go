@@ -19,6 +19,8 @@ type Resource struct {
 	Plural string // of many: "Car posts"
 	Object string // what the history calls it; empty when nothing is recorded of it
 	Title  string // the column that a row is called by
+	// Version is the column of a row's version. A list whose columns can be edited needs it.
+	Version string
 
 	Columns []Column      // of the list
 	Search  string        // what the search field looks for, in words; empty: there is none
@@ -136,6 +138,11 @@ func (r *Resource) action(name string) *Action {
 		}
 	}
 	return nil
+}
+
+// sendsFile tells whether the form has a field for a file, so that it must be sent in parts.
+func (r *Resource) sendsFile() bool {
+	return slices.ContainsFunc(r.fields(), func(f Field) bool { return f.Widget == fileWidget })
 }
 
 // fields are all of the form.

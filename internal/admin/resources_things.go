@@ -90,7 +90,7 @@ func (s *Site) posts() *Resource {
 	}
 	status := field("status", "Status", func(d *car) any { return &d.Status }).oneOf(listing.Statuses...).required()
 	return &Resource{
-		Name: "posts", Label: "car post", Plural: "Car posts", Object: "car_post", Title: "car",
+		Name: "posts", Label: "car post", Plural: "Car posts", Object: "car_post", Title: "car", Version: "revision",
 		Search: "make, model, version, place, description",
 		Columns: []Column{
 			{Name: "car", Label: "Car", Needs: []string{"year", "cover", "closed", "reports"}, Show: showCar},

@@ -82,7 +82,7 @@ func (q *request) readForm() error {
 		return err
 	}
 	q.form = form
-	if !q.site.Accounts.CheckFormToken(q.session.ID, form.get("token")) {
+	if !q.site.Accounts.CheckFormToken(q.session.ID, form.get(tokenField)) {
 		return errForged
 	}
 	return nil
@@ -284,7 +284,7 @@ func (q *request) confirmed(bad *fault.Fields) (bool, error) {
 	if q.session.Confirmed(q.site.Now()) {
 		return true, nil
 	}
-	pw := q.form.get("current_password")
+	pw := q.form.get(passwordField)
 	if pw == "" {
 		bad.Add("current_password", "required", "This needs your password.")
 		return false, nil
@@ -319,7 +319,7 @@ func (s *Site) me(q *request) error {
 
 // endOwn ends one of the operator's own sessions, or all but this one.
 func (s *Site) endOwn(q *request) error {
-	if q.form.get("all") != "" {
+	if q.form.get(allField) != "" {
 		sessions, err := s.Accounts.Sessions(q.ctx, q.by)
 		if err != nil {
 			return err

@@ -39,8 +39,8 @@ func TestDaysWork(t *testing.T) {
 
 		one := "posts/" + itoa(p.ID) + "/"
 		o.get(one + "do/close/").want(http.StatusOK).has("Reason")
-		o.post(one+"do/close/", form{"confirmed": {"1"}, "reason": {" "}}).want(http.StatusBadRequest).has("This field is required.")
-		o.post(one+"do/close/", form{"confirmed": {"1"}, "reason": {"The price is per day,\r\nnot per week."}}).follow().has("closed", "The price is per day")
+		o.post(one+"do/close/", form{"_confirmed": {"1"}, "reason": {" "}}).want(http.StatusBadRequest).has("This field is required.")
+		o.post(one+"do/close/", form{"_confirmed": {"1"}, "reason": {"The price is per day,\r\nnot per week."}}).follow().has("closed", "The price is per day")
 		if w.count(`SELECT count(*) FROM mail WHERE kind = 'post_closed' AND account_id = $1`, ion.ID) != 1 {
 			t.Error("the driver is not told")
 		}
@@ -62,7 +62,7 @@ func TestDaysWork(t *testing.T) {
 		if _, err := w.store.Writer().ExecContext(t.Context(), `DELETE FROM history`); err != nil {
 			t.Fatal(err)
 		}
-		o.post(one+"do/close/", form{"confirmed": {"1"}, "reason": {"Again."}}).want(http.StatusSeeOther)
+		o.post(one+"do/close/", form{"_confirmed": {"1"}, "reason": {"Again."}}).want(http.StatusSeeOther)
 		o.get(one+"history/").want(http.StatusOK).has("Undo this", "Again.")
 		event = w.count(`SELECT max(id) FROM history WHERE object_type = 'car_post'`)
 		o.post(one+"history/", form{"event": {itoa(int64(event))}, "undo": {"1"}}).follow().has("is as it was then", "Put back to before this")
@@ -93,14 +93,14 @@ func TestForms(t *testing.T) {
 		owner := itoa(dan.ID)
 
 		// Users.
-		o.post("users/add/", form{"form": {"1"}, "name": {""}, "email": {"nonsense"}, "is_active": {"on"}, "password": {"12345678"}}).
+		o.post("users/add/", form{"_form": {"1"}, "name": {""}, "email": {"nonsense"}, "is_active": {"on"}, "password": {"12345678"}}).
 			want(http.StatusBadRequest).has("This field is required.", "Enter a valid email address.", "entirely numeric", `value="nonsense"`)
-		o.post("users/add/", form{"form": {"1"}, "name": {"Nou Nout"}, "email": {"nou@example.com"}, "is_active": {"on"}, "password": {goodPassword}, "then": {"continue"}}).
+		o.post("users/add/", form{"_form": {"1"}, "name": {"Nou Nout"}, "email": {"nou@example.com"}, "is_active": {"on"}, "password": {goodPassword}, "_then": {"continue"}}).
 			follow().has("was added", `value="nou@example.com"`)
 		nou := w.count(`SELECT id FROM account WHERE email = 'nou@example.com'`)
 		o.edit("users/"+itoa(int64(nou))+"/", form{"email": {"dan.driver@example.com"}}).want(http.StatusBadRequest).has("already exists")
-		o.edit("users/"+itoa(int64(nou))+"/", form{"name": {"Nou-Nouț"}, "then": {"again"}}).want(http.StatusSeeOther)
-		o.post("users/"+itoa(int64(nou))+"/delete/", form{"confirmed": {"1"}}).follow().has("1 deleted.")
+		o.edit("users/"+itoa(int64(nou))+"/", form{"name": {"Nou-Nouț"}, "_then": {"again"}}).want(http.StatusSeeOther)
+		o.post("users/"+itoa(int64(nou))+"/delete/", form{"_confirmed": {"1"}}).follow().has("1 deleted.")
 		if w.count(`SELECT count(*) FROM erased_account WHERE account_id = $1`, nou) != 1 {
 			t.Error("the account is not on the list of the erased")
 		}
@@ -112,20 +112,20 @@ func TestForms(t *testing.T) {
 		}
 		f["make"], f["model"], f["price"], f["price_period"] = []string{"Škoda"}, []string{"Octavia"}, []string{"99,50"}, []string{"day"}
 		o.post("posts/add/", f).want(http.StatusBadRequest).has("This field is required.", `value="Škoda"`, `value="99,50"`)
-		f["year"], f["then"] = []string{"2022"}, []string{"continue"}
+		f["year"], f["_then"] = []string{"2022"}, []string{"continue"}
 		o.post("posts/add/", f).follow().has("was added", `value="99.50"`)
 		post := w.count(`SELECT id FROM car_post WHERE owner_id = $1`, dan.ID)
 		one := "posts/" + itoa(int64(post)) + "/"
 		o.edit(one, form{"year": {"1899"}, "mileage_km": {"many"}}).want(http.StatusBadRequest).has("greater than or equal to 1950", "A valid integer is required.", `value="many"`)
 		o.edit(one, form{"color": {"roșu"}}).want(http.StatusSeeOther)
 		asNew := o.get(one).fields()
-		asNew["model"], asNew["owner"], asNew["then"] = []string{"Superb"}, []string{owner}, []string{"new"}
+		asNew["model"], asNew["owner"], asNew["_then"] = []string{"Superb"}, []string{owner}, []string{"new"}
 		o.post(one, asNew).want(http.StatusSeeOther)
 		if w.count(`SELECT count(*) FROM car_post WHERE owner_id = $1 AND color = 'roșu'`, dan.ID) != 2 {
 			t.Error("it was not saved as new")
 		}
-		o.post("posts/add/", form{"form": {"1"}, "owner": {"999999"}, "make": {"A"}, "model": {"B"}}).want(http.StatusBadRequest).has("There is no such user.")
-		o.post(one+"delete/", form{"confirmed": {"1"}}).follow().has("1 deleted.")
+		o.post("posts/add/", form{"_form": {"1"}, "owner": {"999999"}, "make": {"A"}, "model": {"B"}}).want(http.StatusBadRequest).has("There is no such user.")
+		o.post(one+"delete/", form{"_confirmed": {"1"}}).follow().has("1 deleted.")
 
 		// Entries, with their items: earnings are computed (B10).
 		f = o.get("entries/add/?owner=" + owner).want(http.StatusOK).fields()
@@ -133,7 +133,7 @@ func TestForms(t *testing.T) {
 		f["expense_items-0-category"], f["expense_items-0-amount"] = []string{"fuel"}, []string{"80.50"}
 		f["expense_items-1-category"], f["expense_items-1-amount"] = []string{"wash"}, []string{"abc"}
 		o.post("entries/add/", f).want(http.StatusBadRequest).has("A valid number is required.", `value="abc"`, `value="80.50"`)
-		f["expense_items-1-amount"], f["then"] = []string{"19.50"}, []string{"continue"}
+		f["expense_items-1-amount"], f["_then"] = []string{"19.50"}, []string{"continue"}
 		o.post("entries/add/", f).follow().has("200.00", "was added")
 		entry := w.count(`SELECT id FROM entry`)
 		one = "entries/" + itoa(int64(entry)) + "/"
@@ -149,17 +149,17 @@ func TestForms(t *testing.T) {
 		if got := w.count(`SELECT earnings FROM entry`); got != 29500 {
 			t.Errorf("earnings are %d", got)
 		}
-		o.post(one+"delete/", form{"confirmed": {"1"}}).want(http.StatusSeeOther)
+		o.post(one+"delete/", form{"_confirmed": {"1"}}).want(http.StatusSeeOther)
 
 		// Documents.
 		f = o.get("documents/add/?owner=" + owner).want(http.StatusOK).fields()
 		f["title"], f["issued_on"], f["expires_on"], f["remind_days"] = []string{"RCA"}, []string{"2026-05-04"}, []string{"2026-05-01"}, []string{"30, x"}
 		o.post("documents/add/", f).want(http.StatusBadRequest).has("cannot expire before it was issued", "A valid integer is required.")
-		f["expires_on"], f["remind_days"], f["then"] = []string{"2027-05-01"}, []string{"7, 30"}, []string{"continue"}
+		f["expires_on"], f["remind_days"], f["_then"] = []string{"2027-05-01"}, []string{"7, 30"}, []string{"continue"}
 		o.post("documents/add/", f).follow().has(`value="30, 7"`)
 		doc := w.count(`SELECT id FROM document`)
 		o.edit("documents/"+itoa(int64(doc))+"/", form{"number": {"AB 123"}}).want(http.StatusSeeOther)
-		o.post("documents/"+itoa(int64(doc))+"/delete/", form{"confirmed": {"1"}}).want(http.StatusSeeOther)
+		o.post("documents/"+itoa(int64(doc))+"/delete/", form{"_confirmed": {"1"}}).want(http.StatusSeeOther)
 
 		// Settings.
 		o.edit("settings/"+owner+"/", form{"time_zone": {"Mars/Olympus"}, "currency": {"eur"}}).want(http.StatusBadRequest).has("is not an IANA time zone")
@@ -169,12 +169,12 @@ func TestForms(t *testing.T) {
 		}
 
 		// Groups.
-		o.post("groups/add/", form{"form": {"1"}, "name": {"Moderators"}, "permissions": {"posts:view", "posts:change"}, "then": {"continue"}}).
+		o.post("groups/add/", form{"_form": {"1"}, "name": {"Moderators"}, "permissions": {"posts:view", "posts:change"}, "_then": {"continue"}}).
 			follow().has(`value="posts:change" aria-label="Car posts: change" checked`)
 		group := w.count(`SELECT id FROM staff_group`)
 		o.edit("groups/"+itoa(int64(group))+"/", form{"permissions": {"posts:view", "nonsense:all"}}).want(http.StatusBadRequest)
 		o.edit("groups/"+itoa(int64(group))+"/", form{"permissions": {"posts:view"}}).want(http.StatusSeeOther)
-		o.post("groups/"+itoa(int64(group))+"/delete/", form{"confirmed": {"1"}}).want(http.StatusSeeOther)
+		o.post("groups/"+itoa(int64(group))+"/delete/", form{"_confirmed": {"1"}}).want(http.StatusSeeOther)
 	})
 }
 
@@ -214,13 +214,13 @@ func TestFiles_U6_U9(t *testing.T) {
 		// Adding a file to a thing is changing the thing.
 		adder := w.staff("adder@example.com", "uploads:view", "uploads:add", "documents:view", "posts:view")
 		adder.get("uploads/add/").want(http.StatusOK)
-		adder.upload("uploads/add/", "x.pdf", mediatest.PDF("x"), form{"form": {"1"}, "document": {itoa(d.ID)}}).want(http.StatusForbidden)
-		adder.upload("uploads/add/", "x.jpg", mediatest.JPEG(64, 64), form{"form": {"1"}, "post": {itoa(p.ID)}}).want(http.StatusForbidden)
+		adder.upload("uploads/add/", "x.pdf", mediatest.PDF("x"), form{"_form": {"1"}, "document": {itoa(d.ID)}}).want(http.StatusForbidden)
+		adder.upload("uploads/add/", "x.jpg", mediatest.JPEG(64, 64), form{"_form": {"1"}, "post": {itoa(p.ID)}}).want(http.StatusForbidden)
 		// A new upload by the page of all files.
 		o.get("uploads/add/").want(http.StatusOK)
-		o.upload("uploads/add/", "x.jpg", mediatest.JPEG(64, 64), form{"form": {"1"}}).want(http.StatusBadRequest).has("Choose a car post or a document.")
+		o.upload("uploads/add/", "x.jpg", mediatest.JPEG(64, 64), form{"_form": {"1"}}).want(http.StatusBadRequest).has("Choose a car post or a document.")
 		o.get("uploads/add/")
-		o.upload("uploads/add/", "side.jpg", mediatest.JPEG(64, 64), form{"form": {"1"}, "post": {itoa(p.ID)}}).want(http.StatusSeeOther)
+		o.upload("uploads/add/", "side.jpg", mediatest.JPEG(64, 64), form{"_form": {"1"}, "post": {itoa(p.ID)}}).want(http.StatusSeeOther)
 		if n := w.count(`SELECT count(*) FROM upload WHERE post_id = $1 AND owner_id = $2`, p.ID, dan.ID); n != 2 {
 			t.Errorf("%d photos", n)
 		}
@@ -228,7 +228,7 @@ func TestFiles_U6_U9(t *testing.T) {
 		paper := w.document(dan, "CASCO")
 		pdf := []byte(strings.ReplaceAll(string(mediatest.PDF("CASCO")), "\n", "\r\n"))
 		o.get("uploads/add/")
-		o.upload("uploads/add/", "casco.pdf", pdf, form{"form": {"1"}, "document": {itoa(paper.ID)}}).want(http.StatusSeeOther)
+		o.upload("uploads/add/", "casco.pdf", pdf, form{"_form": {"1"}, "document": {itoa(paper.ID)}}).want(http.StatusSeeOther)
 		casco := w.count(`SELECT max(id) FROM upload WHERE document_id = $1`, paper.ID)
 		if got := o.get("files/" + itoa(int64(casco)) + "/file").want(http.StatusOK).body; got != string(pdf) {
 			t.Errorf("the file is %q", got)
@@ -238,7 +238,7 @@ func TestFiles_U6_U9(t *testing.T) {
 		o.post(one+"photos/", form{"drop": {itoa(int64(upload))}}).want(http.StatusSeeOther)
 		// Deleting the post removes what is left, by the code of the API (B10).
 		o.get(one+"delete/").want(http.StatusOK).has("What goes with it", "Files and uploads")
-		o.post(one+"delete/", form{"confirmed": {"1"}}).want(http.StatusSeeOther)
+		o.post(one+"delete/", form{"_confirmed": {"1"}}).want(http.StatusSeeOther)
 		if n := w.count(`SELECT count(*) FROM purge`); n == 0 {
 			t.Error("nothing is to be removed from the storage")
 		}
@@ -336,8 +336,8 @@ func TestRestore_Rights(t *testing.T) {
 		w.clock.advance(20 * time.Minute)
 		w.root.get("me/")
 		w.root.post(one+"history/", form{"event": {event}}).want(http.StatusBadRequest).
-			has("This needs your password.", `name="current_password"`, `name="event" value="`+event+`"`)
-		w.root.post(one+"history/", form{"event": {event}, "current_password": {goodPassword}}).want(http.StatusSeeOther)
+			has("This needs your password.", `name="_current_password"`, `name="event" value="`+event+`"`)
+		w.root.post(one+"history/", form{"event": {event}, "_current_password": {goodPassword}}).want(http.StatusSeeOther)
 		if w.count(`SELECT count(*) FROM account WHERE id = $1 AND NOT is_staff`, dan.ID) != 1 {
 			t.Error("the rights are not back")
 		}
@@ -350,13 +350,13 @@ func TestSaveAsNew(t *testing.T) {
 		dan := w.driver("Dan Driver")
 		p, e, d := w.post(dan, nil), w.entry(dan, 20500, earnings.ExpenseItem{Category: "fuel", Amount: 5000}), w.document(dan, "RCA")
 		for table, one := range map[string]string{"car_post": "posts/" + itoa(p.ID), "entry": "entries/" + itoa(e.ID), "document": "documents/" + itoa(d.ID)} {
-			w.root.edit(one+"/", form{"then": {"new"}}).want(http.StatusSeeOther)
+			w.root.edit(one+"/", form{"_then": {"new"}}).want(http.StatusSeeOther)
 			if n := w.count(`SELECT count(*) FROM `+table+` WHERE owner_id = $1`, dan.ID); n != 2 {
 				t.Errorf("%s: %d rows, want 2", table, n)
 			}
 			name, _, _ := strings.Cut(one, "/")
 			o := w.staff(name+"@example.com", name+":view", name+":change")
-			o.edit(one+"/", form{"then": {"new"}}).want(http.StatusForbidden)
+			o.edit(one+"/", form{"_then": {"new"}}).want(http.StatusForbidden)
 		}
 	})
 }
@@ -372,16 +372,16 @@ func TestOddInput(t *testing.T) {
 		}
 		w.root.get("me/")
 		for _, narrow := range []string{"q=%00a", "q=%FF", "%zz", "d=x", many} {
-			w.root.post("posts/", form{"action": {"approve"}, "all": {"1"}, "narrow": {narrow}}).want(http.StatusBadRequest)
+			w.root.post("posts/", form{"_action": {"approve"}, "_all": {"1"}, "_narrow": {narrow}}).want(http.StatusBadRequest)
 		}
-		rows := form{"save": {"1"}}
+		rows := form{"_save": {"1"}}
 		for i := range 26 {
-			rows["row-"+itoa(int64(i+1))+"-version"] = []string{"1"}
+			rows["row-"+itoa(int64(i+1))+"-_version"] = []string{"1"}
 		}
 		w.root.post("posts/", rows).want(http.StatusBadRequest)
 		for _, owner := range []string{"-1", "0", "99999", "99999999999999999999", "Dan"} {
 			w.root.get("posts/add/?owner=" + owner).want(http.StatusOK)
-			w.root.post("posts/add/", form{"form": {"1"}, "owner": {owner}, "make": {"Keep me"}}).want(http.StatusBadRequest).has("Keep me", `class="problem"`)
+			w.root.post("posts/add/", form{"_form": {"1"}, "owner": {owner}, "make": {"Keep me"}}).want(http.StatusBadRequest).has("Keep me", `class="problem"`)
 		}
 		// The page of a group leads to its members.
 		w.staff("clerk@example.com", "posts:view")
@@ -438,47 +438,47 @@ func TestLists(t *testing.T) {
 		// Edit in the list: what was changed, and nothing else.
 		page := o.get("posts/?o=id")
 		first := int64(w.count(`SELECT min(id) FROM car_post`))
-		f := form{"save": {"1"}}
+		f := form{"_save": {"1"}}
 		for i := range int64(25) {
-			f["row-"+itoa(first+i)+"-version"], f["row-"+itoa(first+i)+"-status"] = []string{"1"}, []string{"active"}
+			f["row-"+itoa(first+i)+"-_version"], f["row-"+itoa(first+i)+"-status"] = []string{"1"}, []string{"active"}
 		}
 		f["row-"+itoa(first)+"-status"], f["row-"+itoa(first+1)+"-status"] = []string{"paused"}, []string{"nonsense"}
 		page.post("posts/?o=id", f).want(http.StatusBadRequest).has("1 saved; 1 could not be saved", "is not a valid choice")
 		if w.count(`SELECT count(*) FROM car_post WHERE status = 'paused'`) != 1 || w.count(`SELECT count(*) FROM history WHERE object_type = 'car_post' AND action = 'update'`) != 1 {
 			t.Error("more or less than one post has changed")
 		}
-		o.post("posts/?o=id", form{"save": {"1"}, "row-" + itoa(first) + "-version": {"1"}, "row-" + itoa(first) + "-status": {"closed"}}).want(http.StatusBadRequest).has("It has changed since you read it")
+		o.post("posts/?o=id", form{"_save": {"1"}, "row-" + itoa(first) + "-_version": {"1"}, "row-" + itoa(first) + "-status": {"closed"}}).want(http.StatusBadRequest).has("It has changed since you read it")
 
 		// Acts on those that are ticked, and on all that match, on every page.
-		o.post("posts/", form{"action": {"approve"}, "id": {itoa(first), itoa(first + 1)}}).follow().has("2 approved.")
-		o.post("posts/", form{"action": {"approve"}}).follow().has("Nothing was ticked.")
-		o.post("posts/", form{"id": {itoa(first)}}).follow().has("Choose what is to be done.")
-		o.post("posts/", form{"action": {"nonsense"}, "id": {itoa(first)}}).want(http.StatusSeeOther)
-		ask := o.post("posts/?f.owner="+itoa(ana.ID), form{"action": {"close"}, "all": {"1"}, "narrow": {"f.owner=" + itoa(ana.ID)}}).want(http.StatusOK).has("Close 10 Car posts", "Reason")
-		ids := form{"action": {"close"}, "confirmed": {"1"}, "reason": {"spam"}}
+		o.post("posts/", form{"_action": {"approve"}, "_id": {itoa(first), itoa(first + 1)}}).follow().has("2 approved.")
+		o.post("posts/", form{"_action": {"approve"}}).follow().has("Nothing was ticked.")
+		o.post("posts/", form{"_id": {itoa(first)}}).follow().has("Choose what is to be done.")
+		o.post("posts/", form{"_action": {"nonsense"}, "_id": {itoa(first)}}).want(http.StatusSeeOther)
+		ask := o.post("posts/?f.owner="+itoa(ana.ID), form{"_action": {"close"}, "_all": {"1"}, "_narrow": {"f.owner=" + itoa(ana.ID)}}).want(http.StatusOK).has("Close 10 Car posts", "Reason")
+		ids := form{"_action": {"close"}, "_confirmed": {"1"}, "reason": {"spam"}}
 		for _, m := range idField.FindAllStringSubmatch(ask.body, -1) {
-			ids["id"] = append(ids["id"], m[1])
+			ids["_id"] = append(ids["_id"], m[1])
 		}
 		o.post("posts/", ids).follow().has("10 closed.")
 		if n := w.count(`SELECT count(*) FROM car_post WHERE moderated_at IS NOT NULL AND owner_id = $1`, ana.ID); n != 10 {
 			t.Errorf("%d are closed", n)
 		}
 		csvOf := func(a *answer) int { return strings.Count(a.follow().want(http.StatusOK).body, "\n") - 1 }
-		if n := csvOf(o.post("posts/", form{"action": {"export"}, "id": {itoa(first), itoa(first + 1)}})); n != 2 {
+		if n := csvOf(o.post("posts/", form{"_action": {"export"}, "_id": {itoa(first), itoa(first + 1)}})); n != 2 {
 			t.Errorf("%d ticked posts are exported", n)
 		}
-		if n := csvOf(o.post("posts/", form{"action": {"export"}, "all": {"1"}, "narrow": {"f.owner=" + itoa(ana.ID)}})); n != 10 {
+		if n := csvOf(o.post("posts/", form{"_action": {"export"}, "_all": {"1"}, "_narrow": {"f.owner=" + itoa(ana.ID)}})); n != 10 {
 			t.Errorf("%d of Ana's posts are exported", n)
 		}
-		users := form{"action": {"deactivate"}, "id": {itoa(dan.ID), itoa(ana.ID), "1"}, "confirmed": {"1"}} // the first is oneself
+		users := form{"_action": {"deactivate"}, "_id": {itoa(dan.ID), itoa(ana.ID), "1"}, "_confirmed": {"1"}} // the first is oneself
 		o.get("users/")
 		o.post("users/", users).follow().has("2 deactivated.", "1 could not be")
-		o.post("users/", form{"action": {"activate"}, "id": {itoa(dan.ID)}}).follow().has("1 activated.")
-		o.post("users/", form{"action": {"verify"}, "id": {itoa(dan.ID)}}).follow().has("sent a verification mail")
-		gone := o.post("posts/", form{"action": {"delete"}, "all": {"1"}, "narrow": {"f.offer=sale"}}).want(http.StatusOK).has("Delete 6 Car posts", "Nothing else goes with it.")
-		ids = form{"action": {"delete"}, "confirmed": {"1"}}
+		o.post("users/", form{"_action": {"activate"}, "_id": {itoa(dan.ID)}}).follow().has("1 activated.")
+		o.post("users/", form{"_action": {"verify"}, "_id": {itoa(dan.ID)}}).follow().has("sent a verification mail")
+		gone := o.post("posts/", form{"_action": {"delete"}, "_all": {"1"}, "_narrow": {"f.offer=sale"}}).want(http.StatusOK).has("Delete 6 Car posts", "Nothing else goes with it.")
+		ids = form{"_action": {"delete"}, "_confirmed": {"1"}}
 		for _, m := range idField.FindAllStringSubmatch(gone.body, -1) {
-			ids["id"] = append(ids["id"], m[1])
+			ids["_id"] = append(ids["_id"], m[1])
 		}
 		o.post("posts/", ids).follow().has("6 deleted.")
 	})
@@ -495,7 +495,7 @@ func TestActs_B9(t *testing.T) {
 		}
 		o.get("sessions/?f.owner=" + itoa(dan.ID)).want(http.StatusOK).has("of 1")
 		o.get("sessions/" + itoa(c.Session.ID) + "/").want(http.StatusOK).has("End session")
-		o.post("sessions/"+itoa(c.Session.ID)+"/do/end/", form{"confirmed": {"1"}}).follow().has("1 ended.")
+		o.post("sessions/"+itoa(c.Session.ID)+"/do/end/", form{"_confirmed": {"1"}}).follow().has("1 ended.")
 		if _, err := w.accounts.Authenticate(t.Context(), account.SessionAPI, c.Access); err == nil {
 			t.Error("the session lives on")
 		}
@@ -524,12 +524,12 @@ func TestActs_B9(t *testing.T) {
 		// A superuser sets a password: with the same checks, the owner is told.
 		own := "users/" + itoa(dan.ID) + "/do/password/"
 		o.get(own).want(http.StatusOK)
-		o.post(own, form{"confirmed": {"1"}, "password": {"dan.driver"}}).want(http.StatusBadRequest).has("too similar")
-		o.post(own, form{"confirmed": {"1"}, "password": {goodPassword + "!"}}).want(http.StatusSeeOther)
+		o.post(own, form{"_confirmed": {"1"}, "password": {"dan.driver"}}).want(http.StatusBadRequest).has("too similar")
+		o.post(own, form{"_confirmed": {"1"}, "password": {goodPassword + "!"}}).want(http.StatusSeeOther)
 		if w.count(`SELECT count(*) FROM mail WHERE account_id = $1 AND kind = 'password_changed'`, dan.ID) != 1 {
 			t.Error("the owner is not told")
 		}
-		o.post("users/"+itoa(ana.ID)+"/do/reset/", form{"confirmed": {"1"}}).want(http.StatusSeeOther)
+		o.post("users/"+itoa(ana.ID)+"/do/reset/", form{"_confirmed": {"1"}}).want(http.StatusSeeOther)
 		for _, action := range []string{"end", "send_again", "send_reset"} {
 			if w.count(`SELECT count(*) FROM history WHERE action = $1 AND source = 'admin' AND actor_id = 1 AND address = '192.0.2.7'`, action) != 1 {
 				t.Errorf("%s is not written down", action)
@@ -578,8 +578,8 @@ func TestInert_B7(t *testing.T) {
 				t.Errorf("%s holds what users have written as markup", page)
 			}
 		}
-		o.post("posts/", form{"action": {"close"}, "id": {itoa(p.ID)}}).want(http.StatusOK).hasNot("<script>alert", "<img src=x")
-		o.post("posts/"+itoa(p.ID)+"/", form{"form": {"1"}, "version": {"2"}, "make": {evil}, "year": {evil}}).want(http.StatusBadRequest).hasNot("<script>alert", "<img src=x")
+		o.post("posts/", form{"_action": {"close"}, "_id": {itoa(p.ID)}}).want(http.StatusOK).hasNot("<script>alert", "<img src=x")
+		o.post("posts/"+itoa(p.ID)+"/", form{"_form": {"1"}, "_version": {"2"}, "make": {evil}, "year": {evil}}).want(http.StatusBadRequest).hasNot("<script>alert", "<img src=x")
 		if a := o.get("users/suggest/?q=alert"); strings.Contains(a.body, "<script>") || a.header.Get("Content-Type") != "application/json" {
 			t.Errorf("suggestions: %s", a.body)
 		}

@@ -180,11 +180,11 @@ func TestStale(t *testing.T) {
 		_, err = w.listings.Revise(w.Context(), w.as(w.driver), w.post, nil, func(d *listing.Details) fault.Fields { d.Location = "Deva"; return nil })
 		w.must(err)
 		p.fill(`table.list select`, "paused")
-		w.status(p.press(`button[name="save"]`), 400, "a stale row")
+		w.status(p.press(`button[name="_save"]`), 400, "a stale row")
 		p.says("could not be saved")
 		p.open(fmt.Sprintf("posts/?f.owner=%d", w.driver.ID))
 		p.fill(`table.list select`, "paused")
-		w.status(p.press(`button[name="save"]`), 200, "a row")
+		w.status(p.press(`button[name="_save"]`), 200, "a row")
 		p.says("1 saved")
 		post, err := w.listings.Post(w.Context(), w.as(w.driver), w.post)
 		w.must(err)
@@ -218,18 +218,18 @@ func TestBulk_B10(t *testing.T) {
 		p := w.enter(bossMail)
 		// Nothing ticked, nothing chosen.
 		p.open("posts/")
-		w.status(p.press(`button[name="go"]`), 200, "nothing chosen")
+		w.status(p.press(`button[name="_go"]`), 200, "nothing chosen")
 		p.says("Choose what is to be done")
 		p.fill("#action", "approve")
-		p.press(`button[name="go"]`)
+		p.press(`button[name="_go"]`)
 		p.says("Nothing was ticked")
 		p.open("posts/?f.closed=true")
 		closed := p.total()
 		p.open("posts/?f.closed=false")
 		p.fill("#action", "close")
 		// Two that are ticked are closed, for a reason that is asked for.
-		p.Do(w.T, chromedp.Click(chromedp.CSS(`tbody tr:nth-child(1) input[name="id"]`)), chromedp.Click(chromedp.CSS(`tbody tr:nth-child(2) input[name="id"]`)))
-		w.status(p.press(`button[name="go"]`), 200, "the question why")
+		p.Do(w.T, chromedp.Click(chromedp.CSS(`tbody tr:nth-child(1) input[name="_id"]`)), chromedp.Click(chromedp.CSS(`tbody tr:nth-child(2) input[name="_id"]`)))
+		w.status(p.press(`button[name="_go"]`), 200, "the question why")
 		if p.count(".names li") != 2 {
 			w.Errorf("%d things are named", p.count(".names li"))
 		}
@@ -244,12 +244,12 @@ func TestBulk_B10(t *testing.T) {
 		// All on every page, with the box in the head for those of this page.
 		p.open("posts/?f.status=active")
 		p.Do(w.T, chromedp.Click(chromedp.CSS("[data-tick-all]")))
-		if n, rows := p.count(`input[name="id"]:checked`), p.count("tbody tr"); n != rows {
+		if n, rows := p.count(`input[name="_id"]:checked`), p.count("tbody tr"); n != rows {
 			w.Errorf("%d of %d are ticked", n, rows)
 		}
 		p.fill("#action", "approve")
-		p.Do(w.T, chromedp.Click(chromedp.CSS(`input[name="all"]`)))
-		w.status(p.press(`button[name="go"]`), 200, "approving all")
+		p.Do(w.T, chromedp.Click(chromedp.CSS(`input[name="_all"]`)))
+		w.status(p.press(`button[name="_go"]`), 200, "approving all")
 		p.says("approved.")
 		p.open("posts/?f.status=active&f.approved=false")
 		p.says("None")
@@ -258,8 +258,8 @@ func TestBulk_B10(t *testing.T) {
 		w.must(err)
 		p.open("users/?q=" + driverMail)
 		p.fill("#action", "deactivate")
-		p.Do(w.T, chromedp.Click(chromedp.CSS(`input[name="id"]`)))
-		p.press(`button[name="go"]`)
+		p.Do(w.T, chromedp.Click(chromedp.CSS(`input[name="_id"]`)))
+		p.press(`button[name="_go"]`)
 		w.status(p.press(`main form button`), 200, "deactivating")
 		p.says("1 deactivated")
 		if _, err := w.accounts.Authenticate(w.Context(), account.SessionAPI, c.Access); !errors.Is(err, fault.Unauthenticated) {
@@ -268,8 +268,8 @@ func TestBulk_B10(t *testing.T) {
 		// What is erased takes everything with it; what goes is shown before.
 		p.open("users/?q=" + driverMail)
 		p.fill("#action", "delete")
-		p.Do(w.T, chromedp.Click(chromedp.CSS(`input[name="id"]`)))
-		p.press(`button[name="go"]`)
+		p.Do(w.T, chromedp.Click(chromedp.CSS(`input[name="_id"]`)))
+		p.press(`button[name="_go"]`)
 		p.says("Car posts: 1", "Documents: 1", "Calculator entries: 1")
 		w.status(p.press(`main form button`), 200, "erasing")
 		p.says("1 deleted")
@@ -279,8 +279,8 @@ func TestBulk_B10(t *testing.T) {
 		// The last superuser stays.
 		p.open("users/?q=" + bossMail)
 		p.fill("#action", "delete")
-		p.Do(w.T, chromedp.Click(chromedp.CSS(`input[name="id"]`)))
-		p.press(`button[name="go"]`)
+		p.Do(w.T, chromedp.Click(chromedp.CSS(`input[name="_id"]`)))
+		p.press(`button[name="_go"]`)
 		if got := p.press(`main form button`); got < 400 || got >= 500 {
 			w.Errorf("deleting the last superuser = %d:\n%s", got, p.text())
 		}
@@ -297,7 +297,7 @@ func TestActions(t *testing.T) {
 			p.open(list)
 			p.press("table.list a.open")
 			w.status(p.called(".headline .row a, .headline .row button", label), 200, label)
-			if p.has(`input[name="confirmed"]`) {
+			if p.has(`input[name="_confirmed"]`) {
 				w.status(p.press("main form button"), 200, label)
 			}
 			p.says(want...)

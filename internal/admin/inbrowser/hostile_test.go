@@ -153,10 +153,10 @@ func TestForged_B2_B5(t *testing.T) {
 		p := w.enter(bossMail)
 		own := wait[string](p, fmt.Sprintf(`(async () => {
 			const page = new DOMParser().parseFromString(await (await fetch("/admin/posts/%d/")).text(), "text/html");
-			return page.querySelector("[name=token]").value;
+			return page.querySelector("[name=_token]").value;
 		})()`, w.post))
 		other := w.enter(clerkMail)
-		theirs := eval[string](other, `document.querySelector("[name=token]").value`)
+		theirs := eval[string](other, `document.querySelector("[name=_token]").value`)
 		attack := func(token string) int64 {
 			w.Helper()
 			return wait[int64](p, fmt.Sprintf(`fetch("/admin/posts/%d/delete/", {method: "POST", body: new URLSearchParams({%s confirmed: "1"})}).then(r => r.status)`, w.post, token))
@@ -171,7 +171,7 @@ func TestForged_B2_B5(t *testing.T) {
 		// is on another port of ours, so that it has.
 		hostile := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			rw.Header().Set("Content-Type", "text/html; charset=utf-8")
-			fmt.Fprintf(rw, `<!doctype html><html lang="en"><title>prizes</title><link rel="icon" href="data:,"><form method="post" action="%s/admin/posts/%d/delete/"><input name="token" value="%s"><input name="confirmed" value="1"><button>Win</button></form>`, w.base, w.post, own)
+			fmt.Fprintf(rw, `<!doctype html><html lang="en"><title>prizes</title><link rel="icon" href="data:,"><form method="post" action="%s/admin/posts/%d/delete/"><input name="_token" value="%s"><input name="_confirmed" value="1"><button>Win</button></form>`, w.base, w.post, own)
 		}))
 		w.Cleanup(hostile.Close)
 		for name, address := range map[string]string{"another port": hostile.URL, "another site": strings.Replace(hostile.URL, "127.0.0.1", "localhost", 1)} {
@@ -219,7 +219,7 @@ func TestForged_Wire_B2_Z6(t *testing.T) {
 		token := c.signIn(bossMail)
 		api, err := w.accounts.SignIn(w.Context(), account.Actor{Source: account.SourceAPI, Address: "198.51.100.7"}, account.SessionAPI, bossMail, goodPass)
 		w.must(err)
-		form := "confirmed=1&token=" + url.QueryEscape(token)
+		form := "_confirmed=1&_token=" + url.QueryEscape(token)
 		const kind = "application/x-www-form-urlencoded"
 		path := fmt.Sprintf("posts/%d/delete/", w.post)
 		for name, h := range map[string]http.Header{
@@ -239,13 +239,13 @@ func TestForged_Wire_B2_Z6(t *testing.T) {
 		}
 		same := http.Header{"Sec-Fetch-Site": {"same-origin"}}
 		for name, body := range map[string][2]string{
-			"json": {"application/json", `{"confirmed": "1"}`}, "plain text": {"text/plain", form}, "nothing": {"", form}, "latin": {kind + "; charset=iso-8859-1", form},
+			"json": {"application/json", `{"_confirmed": "1"}`}, "plain text": {"text/plain", form}, "nothing": {"", form}, "latin": {kind + "; charset=iso-8859-1", form},
 		} {
 			w.status(c.send(http.MethodPost, path, body[0], body[1], same), 415, name)
 		}
 		w.status(c.send(http.MethodPost, path, kind, strings.Repeat("x", 2<<20), same), 413, "a huge form")
 		w.status(c.send(http.MethodPost, path, kind, form+"&x=%00", same), 400, "a zero")
-		w.status(c.send(http.MethodGet, path+"?confirmed=1&token="+url.QueryEscape(token), "", "", nil), 200, "a deletion by GET only asks")
+		w.status(c.send(http.MethodGet, path+"?_confirmed=1&_token="+url.QueryEscape(token), "", "", nil), 200, "a deletion by GET only asks")
 		w.status(c.send(http.MethodPost, "logout/", kind, "", same), 403, "signed out by others")
 		w.alive("by forged requests")
 

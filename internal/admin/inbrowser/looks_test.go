@@ -70,7 +70,7 @@ func TestLooks(t *testing.T) {
 		{"history", fmt.Sprintf("posts/%d/history/", w.post), nil},
 		{"group", "groups/1/", nil},
 		{"me", "me/", nil},
-		{"message", "posts/", send(`button[name="go"]`)},
+		{"message", "posts/", send(`button[name="_go"]`)},
 		{"fail", "nothing/", nil},
 		{"login", "login/", nil},
 	} {

@@ -51,7 +51,7 @@ func TestSignIn_B1_B9_Z6(t *testing.T) {
 		if got := eval[string](p, `document.cookie`); got != "" {
 			w.Errorf("scripts read the cookie %q", got)
 		}
-		first := wait[string](p, `fetch("/admin/").then(r => r.text()).then(s => s.match(/name="token" value="([^"]+)"/)[1])`)
+		first := wait[string](p, `fetch("/admin/").then(r => r.text()).then(s => s.match(/name="_token" value="([^"]+)"/)[1])`)
 		// A second sign-in is another session, and the first has ended.
 		c := w.client()
 		c.signIn(bossMail)
@@ -68,7 +68,7 @@ func TestSignIn_B1_B9_Z6(t *testing.T) {
 		if n := p.count("table tbody tr"); n < 2 || p.count(".state.good") != 1 {
 			w.Errorf("%d sessions, %d of them this one", n, p.count(".state.good"))
 		}
-		w.status(p.press(`button[name="all"]`), 200, "ending the others")
+		w.status(p.press(`button[name="_all"]`), 200, "ending the others")
 		p.says("Your other sessions have ended")
 		if n := p.count("table tbody tr"); n != 1 {
 			w.Errorf("%d sessions are left", n)
@@ -84,7 +84,7 @@ func TestSignIn_B1_B9_Z6(t *testing.T) {
 			w.Errorf("still in at %s", p.path())
 		}
 		try(bossMail, goodPass, 200)
-		if again := eval[string](p, `document.querySelector("[name=token]").value`); again == first {
+		if again := eval[string](p, `document.querySelector("[name=_token]").value`); again == first {
 			w.Error("the proof of forms is the same in another session")
 		}
 		// Guessing is slowed down and stopped.
@@ -177,12 +177,12 @@ func TestLimitedGroup_Z6(t *testing.T) {
 		}
 		// Addresses that no page shows are refused as well.
 		p.open("posts/")
-		token := eval[string](p, `document.querySelector("[name=token]").value`)
+		token := eval[string](p, `document.querySelector("[name=_token]").value`)
 		ask := func(method, path, body string) int64 {
 			w.Helper()
 			init := "{}"
 			if method == "POST" {
-				init = fmt.Sprintf(`{method: "POST", body: new URLSearchParams(%q)}`, "confirmed=1&token="+token+body)
+				init = fmt.Sprintf(`{method: "POST", body: new URLSearchParams(%q)}`, "_confirmed=1&_token="+token+body)
 			}
 			return wait[int64](p, fmt.Sprintf(`fetch("/admin/%s", %s).then(r => r.status)`, path, init))
 		}
@@ -195,7 +195,7 @@ func TestLimitedGroup_Z6(t *testing.T) {
 			w.status(ask("GET", path, ""), 403, path)
 		}
 		for path, body := range map[string]string{
-			"posts/{post}/delete/": "", "posts/add/": "&make=x", "posts/": fmt.Sprintf("&action=delete&id=%d", w.post), "users/{user}/": "&name=x&version=1", "users/{user}/do/deactivate/": "",
+			"posts/{post}/delete/": "", "posts/add/": "&make=x", "posts/": fmt.Sprintf("&_action=delete&_id=%d", w.post), "users/{user}/": "&name=x&_version=1", "users/{user}/do/deactivate/": "",
 			"users/{user}/do/password/": "&password=alt-cal-alta-baterie", "documents/{paper}/file/": "&drop=1", "reports/1/do/resolve/": "", "users/{user}/history/": "&event=1",
 			"groups/add/": "&name=x", "sessions/1/delete/": "",
 		} {
@@ -213,9 +213,9 @@ func TestLimitedGroup_Z6(t *testing.T) {
 		if p.has(`[name="is_staff"]`) || p.has(`[name="is_superuser"]`) || p.has(`[name="groups"]`) {
 			w.Error("rights are offered to somebody who may not give them")
 		}
-		version := eval[string](p, `document.querySelector("[name=version]").value`)
+		version := eval[string](p, `document.querySelector("[name=_version]").value`)
 		p.open("users/")
-		ask("POST", fmt.Sprintf("users/%d/", w.driver.ID), "&form=1&name=Ana&email="+driverMail+"&is_active=on&email_verified=on&is_staff=on&is_superuser=on&version="+version)
+		ask("POST", fmt.Sprintf("users/%d/", w.driver.ID), "&_form=1&name=Ana&email="+driverMail+"&is_active=on&email_verified=on&is_staff=on&is_superuser=on&_version="+version)
 		u, profile, err := w.accounts.Profile(w.Context(), account.System(account.SourceCommand), w.driver.ID)
 		w.must(err)
 		if u.Staff || u.Superuser || profile.Name != "Ana" {
@@ -223,7 +223,7 @@ func TestLimitedGroup_Z6(t *testing.T) {
 		}
 		for path, body := range map[string]string{
 			fmt.Sprintf("users/%d/delete/", w.boss.ID): "", fmt.Sprintf("users/%d/do/password/", w.boss.ID): "&password=alt-cal-alta-baterie", fmt.Sprintf("users/%d/do/deactivate/", w.boss.ID): "",
-			"groups/add/": "&form=1&name=mine&permissions=users:view",
+			"groups/add/": "&_form=1&name=mine&permissions=users:view",
 		} {
 			w.status(ask("POST", path, body), 403, "POST "+path)
 		}
@@ -292,7 +292,7 @@ func TestKeyboard(t *testing.T) {
 		p.Do(w.T, chromedp.Focus(chromedp.CSS("#action")))
 		p.tabTo("Tick Dacia Logan", 80)
 		p.Do(w.T, chromedp.KeyEvent(" "))
-		if !p.has(`input[name="id"]:checked`) {
+		if !p.has(`input[name="_id"]:checked`) {
 			w.Error("the space bar does not tick")
 		}
 		p.Do(w.T, chromedp.KeyEvent(kb.Tab))

@@ -9,7 +9,7 @@ for (const fold of document.querySelectorAll("details[data-wide-open]")) {
 // One tick for all rows of the page.
 for (const all of document.querySelectorAll("[data-tick-all]")) {
   all.addEventListener("change", () => {
-    for (const one of all.form.querySelectorAll('input[name="id"]')) one.checked = all.checked;
+    for (const one of all.form.querySelectorAll('input[name="_id"]')) one.checked = all.checked;
   });
 }
 
