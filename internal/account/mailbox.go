@@ -7,7 +7,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 )
 
-// mailAsksPerHour is how often one source may ask for mails to be sent.
+// mailAsksPerHour is how often one source may ask for mails of one kind.
 const mailAsksPerHour = 30
 
 // AskReset sends a link that lets the holder of the mailbox choose a new
@@ -24,7 +24,7 @@ func (s *Service) AskVerification(ctx context.Context, by Actor, email string) e
 }
 
 func (s *Service) ask(ctx context.Context, by Actor, kind MailKind, email string) error {
-	if err := s.limited(ctx, "mail", by, mailAsksPerHour, time.Hour); err != nil {
+	if err := s.limited(ctx, string(kind), by, mailAsksPerHour, time.Hour); err != nil {
 		return err
 	}
 	address, _, ok := Mailbox(email)
@@ -38,7 +38,7 @@ func (s *Service) ask(ctx context.Context, by Actor, kind MailKind, email string
 // other link ends, and the address counts as proven (promise T11). The token is
 // spent only when all is well with the password.
 func (s *Service) ConfirmReset(ctx context.Context, by Actor, token, pw string, bad fault.Fields) error {
-	if err := s.limited(ctx, "token", by, guessesPerSource, guessWindow); err != nil {
+	if err := s.limited(ctx, "reset_token", by, guessesPerSource, guessWindow); err != nil {
 		return err
 	}
 	if len(bad) > 0 {
@@ -80,7 +80,7 @@ func (s *Service) prove(u *User) {
 // ConfirmAddress spends a mailed token that proves an address: the one the
 // account has, or the one it is to have from now on.
 func (s *Service) ConfirmAddress(ctx context.Context, by Actor, token string) error {
-	if err := s.limited(ctx, "token", by, guessesPerSource, guessWindow); err != nil {
+	if err := s.limited(ctx, "address_token", by, guessesPerSource, guessWindow); err != nil {
 		return err
 	}
 	hash := hashSecret(token)
@@ -118,8 +118,12 @@ type Outgoing struct {
 }
 
 // PrepareMail readies a message for sending. ok is false when there is nothing
-// (any longer) to send: it was sent, nobody has that address, or it is no
-// longer true. The secret of a link is made here and rests only as a hash.
+// to send: it was sent, no account has that address, or it is no longer true.
+// A message that was asked for by an address goes to the address as stored,
+// however it was typed (promise T8): on a host that tells cases apart, the other
+// spelling is another person's mailbox. A reminder that cannot be delivered gives
+// its leads back (see Store.DropMail). The secret of a link is made here and rests
+// only as a hash.
 func (s *Service) PrepareMail(ctx context.Context, id int64) (out Outgoing, ok bool, err error) {
 	m, err := s.store.Mail(ctx, id)
 	if isNotFound(err) {
@@ -138,17 +142,19 @@ func (s *Service) PrepareMail(ctx context.Context, id int64) (out Outgoing, ok b
 		if err != nil {
 			return Outgoing{}, false, err
 		}
+		if m.UserID == nil {
+			out.Address = u.Email
+		}
 		out.Name, out.Language, out.UserID, out.At = u.Name, set.Language, &u.ID, m.CreatedAt.In(set.Location())
 	}
 	purpose, wanted := s.wanted(m, u, known)
 	if !wanted {
-		return Outgoing{}, false, s.store.SetMailState(ctx, id, MailDropped, "", s.now())
+		return Outgoing{}, false, s.store.DropMail(ctx, id, s.now())
 	}
 	if purpose != "" {
 		now := s.now()
 		out.Token = secretText()
-		// The link goes to the address as stored, not as it was typed (promise T8).
-		if purpose == PurposeReset {
+		if purpose == PurposeReset { // whatever the address was when it was asked for
 			out.Address = u.Email
 		}
 		err = s.store.CreateToken(ctx, id, Token{

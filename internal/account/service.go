@@ -132,6 +132,9 @@ type Store interface {
 	RequeueMail(ctx context.Context, by Actor, id int64, at time.Time, check func(Addressed) error) error
 	Mail(ctx context.Context, id int64) (Mail, error)
 	SetMailState(ctx context.Context, id int64, state, problem string, at time.Time) error
+	// DropMail records that a message could not be delivered to the person it is
+	// for. The leads that a reminder stood for are due again, in the same transaction.
+	DropMail(ctx context.Context, id int64, at time.Time) error
 	// CreateToken stores the secret of a message, ErrNotFound when the message is
 	// no longer to be sent.
 	CreateToken(ctx context.Context, mailID int64, t Token) error

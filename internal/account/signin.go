@@ -23,7 +23,7 @@ const (
 	guessesPerSource = 100 // by source
 	freeGuesses      = 10  // by account from anywhere, before they are slowed down
 	firstDelay       = 250 * time.Millisecond
-	longestDelay     = 4 * time.Second
+	longestDelay     = 2500 * time.Millisecond // with the hash and the waiting for it, 3 s in all
 )
 
 // Credentials are what a sign-in gives.

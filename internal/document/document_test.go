@@ -285,29 +285,67 @@ func TestSendReminders_OptedOut(t *testing.T) {
 	f.wants("2026-06-09T05:00:00Z", 1)
 }
 
-// To an address that is not proven nothing leaves.
-func TestSendReminders_Unverified(t *testing.T) {
-	f := newFolder(t, storetest.New(t))
-	accounts := account.NewService(f.s, account.Options{Now: func() time.Time { return f.at }})
-	f.file("2026-06-10", 30, 1)
-	for _, tt := range []struct {
-		at, change string
-		want       bool
-	}{
-		{"2026-05-11T05:00:00Z", `UPDATE account SET email_verified_at = NULL`, false},
-		{"2026-06-09T05:00:00Z", `UPDATE account SET email_verified_at = created_at`, true},
+// A reminder waits for an owner who cannot be reached, and comes once they can:
+// their address is confirmed, or their account active again. The kind: no lead is
+// done with whose mail did not leave.
+func TestSendReminders_Unreachable(t *testing.T) {
+	for _, tt := range []struct{ name, away, back string }{
+		{"address not confirmed", `UPDATE account SET email_verified_at = NULL`, `UPDATE account SET email_verified_at = created_at`},
+		{"account not active", `UPDATE account SET is_active = FALSE`, `UPDATE account SET is_active = TRUE`},
 	} {
-		if _, err := f.s.Writer().ExecContext(t.Context(), tt.change); err != nil {
-			t.Fatal(err)
-		}
-		f.run(tt.at)
-		var id int64
-		if err := f.s.Reader().QueryRowContext(t.Context(), `SELECT max(id) FROM mail`).Scan(&id); err != nil {
-			t.Fatal(err)
-		}
-		if _, ok, err := accounts.PrepareMail(t.Context(), id); err != nil || ok != tt.want {
-			t.Errorf("%s: the mail leaves: %v, %v, want %v", tt.change, ok, err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				f := newFolder(t, s)
+				accounts := account.NewService(s, account.Options{Now: func() time.Time { return f.at }})
+				exec := func(query string) {
+					t.Helper()
+					if _, err := s.Writer().ExecContext(t.Context(), query); err != nil {
+						t.Fatal(err)
+					}
+				}
+				prepare := func() bool {
+					t.Helper()
+					var id int64
+					if err := s.Reader().QueryRowContext(t.Context(), `SELECT max(id) FROM mail`).Scan(&id); err != nil {
+						t.Fatal(err)
+					}
+					_, ok, err := accounts.PrepareMail(t.Context(), id)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return ok
+				}
+				f.file("2026-06-10", 30, 7, 1)
+
+				// Away when it comes due: nothing is queued, and the lead waits.
+				exec(tt.away)
+				f.wants("2026-05-11T05:00:00Z")
+				f.wants("2026-05-12T05:00:00Z")
+				exec(tt.back)
+				f.wants("2026-05-20T12:00:00Z", 21)
+				f.wants("2026-05-20T12:05:00Z")
+
+				// Away when the mail is to leave: the lead is taken back with it.
+				f.wants("2026-06-03T05:00:00Z", 7)
+				exec(tt.away)
+				if prepare() {
+					t.Error("a mail leaves to an owner who cannot be reached")
+				}
+				f.wants("2026-06-03T06:00:00Z")
+				exec(tt.back)
+				f.wants("2026-06-04T06:00:00Z", 6)
+				if !prepare() {
+					t.Error("no mail leaves to an owner who can be reached")
+				}
+				f.wants("2026-06-04T06:05:00Z")
+
+				// Away until the document has expired: nothing comes for what is over.
+				exec(tt.away)
+				f.wants("2026-06-09T05:00:00Z")
+				exec(tt.back)
+				f.wants("2026-06-11T05:00:00Z")
+			})
+		})
 	}
 }
 

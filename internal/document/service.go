@@ -25,9 +25,10 @@ type Page struct {
 
 // Reminder is what the store hands to the domain when a document may be due.
 type Reminder struct {
-	Document Document
-	Settings account.Settings
-	Done     []int // the leads that are done with, for this expiry
+	Document  Document
+	Settings  account.Settings
+	Reachable bool  // the owner's account is active and its address confirmed
+	Done      []int // the leads that are done with, for this expiry
 }
 
 // Verdict is what becomes of a Reminder.
@@ -51,7 +52,8 @@ type Store interface {
 	UpdateDocument(ctx context.Context, by account.Actor, owner, id int64, change func(d *Document, done []int) error) (Document, error)
 	DeleteDocument(ctx context.Context, by account.Actor, owner, id int64, check func(Document) error) error
 	Documents(ctx context.Context, owner int64, f Filter, today calendar.Day, limit, offset int) (Page, error)
-	// DueReminders are the ids of documents whose NextReminderAt has come.
+	// DueReminders returns the ids of documents whose NextReminderAt has come and
+	// whose owners can be reached. A lead waits for an owner who cannot.
 	DueReminders(ctx context.Context, now time.Time, limit int) ([]int64, error)
 	// Remind decides about one document and carries it out.
 	Remind(ctx context.Context, id int64, decide func(Reminder) Verdict) error
@@ -189,8 +191,9 @@ func (s *Service) Documents(ctx context.Context, by account.Actor, f Filter, lim
 const remindersAtOnce = 1000
 
 // SendReminders queues the reminder mails that have come due and returns how
-// many documents it looked at. A mail goes out once per document and lead; of
-// leads that were missed, for a server that was down, only the nearest counts.
+// many documents it looked at. A mail goes out once per document and lead. Of
+// leads that were missed only the nearest is sent: the server was down, the
+// address was not confirmed yet, or the account was not active.
 func (s *Service) SendReminders(ctx context.Context) (int, error) {
 	ids, err := s.store.DueReminders(ctx, s.now(), remindersAtOnce)
 	if err != nil {
@@ -208,6 +211,9 @@ func (s *Service) SendReminders(ctx context.Context) (int, error) {
 
 func (s *Service) decide(r Reminder) Verdict {
 	loc, now := r.Settings.Location(), s.now()
+	if !r.Reachable {
+		return Verdict{Next: r.Document.NextReminder(r.Done, now, loc)}
+	}
 	due, _ := r.Document.Due(r.Done, now, loc)
 	v := Verdict{Done: due, Next: r.Document.NextReminder(append(due, r.Done...), now, loc)}
 	if len(due) > 0 && r.Settings.EmailReminders {

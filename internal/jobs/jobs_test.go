@@ -638,6 +638,12 @@ func TestPostMails_D10_P4(t *testing.T) {
 		if l := o.letter(); !strings.Contains(l.text, "again") {
 			t.Errorf("the mail is %+v", l)
 		}
+		exec(`UPDATE account SET is_active = FALSE`)
+		hide("and again")
+		if l := o.letter(); !strings.Contains(l.text, "and again") {
+			t.Errorf("an owner who is not active is told %+v", l)
+		}
+		exec(`UPDATE account SET is_active = TRUE`)
 		queue(account.MailPostReopened, post)
 		o.until(2, `SELECT count(*) FROM mail WHERE kind = 'post_reopened' AND state = 'dropped'`)
 		if n := len(o.box.mail); n != 0 {

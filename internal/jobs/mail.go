@@ -101,8 +101,11 @@ func (r *Runner) compose(ctx context.Context, out account.Outgoing) (m mail.Mess
 		d.Document, d.DocumentType, d.ExpiresOn, d.DaysLeft = doc.Title, doc.Type, doc.ExpiresOn.String(), left
 	case account.MailPostClosed, account.MailPostReopened:
 		p, err := r.o.Listings.Post(ctx, account.System(account.SourceJob), *out.PostID)
-		// As it stands now: it may have been deleted, lifted or closed again while the mail waited.
-		if errors.Is(err, listing.ErrNotFound) || (err == nil && (!p.OwnerActive || (p.Moderation != nil) != (out.Kind == account.MailPostClosed))) {
+		// As it stands now: it may have been deleted, lifted or closed again while the
+		// mail waited. The reason of a closing is told to an owner who is not active,
+		// too: it is not told again later.
+		closed := p.Moderation != nil
+		if errors.Is(err, listing.ErrNotFound) || (err == nil && closed != (out.Kind == account.MailPostClosed)) || (err == nil && !closed && !p.OwnerActive) {
 			return mail.Message{}, false, nil
 		}
 		if err != nil {

@@ -623,22 +623,19 @@ func (s *Store) ForgiveAttempts(ctx context.Context, keys []string) error {
 	})
 }
 
-// mailsPerHour is how many mails one mailbox gets an hour because somebody asked
-// (promise Z8). What anybody can ask for and what only the person can ask for
-// count apart: strangers must not be able to use up what the person may.
+// mailsPerHour is how many mails of one purpose a mailbox gets an hour on request
+// (promise Z8). Each purpose counts apart, and a mail that was dropped counts for
+// none: otherwise a stranger who asks for verifications, of which an account that
+// is verified gets none, would use up the owner's password resets.
 const mailsPerHour = 5
 
 var errMailQuota = fault.Busy(fault.TooMany, "Too many mails were asked for. Try again in an hour.", time.Hour)
 
 func (t *txn) mailQuotaFull(ctx context.Context, m account.Mail, userID int64, at time.Time) (bool, error) {
-	kinds := []any{string(account.MailReset), string(account.MailVerifyIfUnproven), string(account.MailAccountExists)}
-	if m.Kind == account.MailConfirmNew {
-		kinds = []any{string(account.MailConfirmNew), "", ""}
-	}
 	var n int
 	err := t.QueryRowContext(ctx, `
-		SELECT count(*) FROM mail WHERE (address_key = $1 OR account_id = $2) AND created_at > $3 AND kind IN ($4, $5, $6)`,
-		append([]any{account.MailboxKey(m.Address), userID, at.Add(-time.Hour)}, kinds...)...).Scan(&n)
+		SELECT count(*) FROM mail WHERE (address_key = $1 OR account_id = $2) AND created_at > $3 AND kind = $4 AND state <> $5`,
+		account.MailboxKey(m.Address), userID, at.Add(-time.Hour), string(m.Kind), account.MailDropped).Scan(&n)
 	if n >= mailsPerHour {
 		note.Limit(ctx, "mails")
 	}
@@ -690,7 +687,40 @@ func (s *Store) SetMailState(ctx context.Context, id int64, state, problem strin
 		if err != nil || state == account.MailFailed {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE mail SET address = '', name = '' WHERE id = $1 AND account_id IS NULL`, id)
+		return tx.forgetStranger(ctx, id)
+	})
+}
+
+// forgetStranger removes the address and name of a person without an account from a settled message.
+func (t *txn) forgetStranger(ctx context.Context, id int64) error {
+	_, err := t.ExecContext(ctx, `UPDATE mail SET address = '', name = '' WHERE id = $1 AND account_id IS NULL`, id)
+	return err
+}
+
+// DropMail records that a message could not be delivered. The leads that a
+// reminder stood for, which carry its time, are taken back, and the document is
+// due at once: DueReminders waits until its owner can be reached.
+func (s *Store) DropMail(ctx context.Context, id int64, at time.Time) error {
+	return s.inTx(ctx, func(tx *txn) error {
+		var document *int64
+		var made time.Time
+		err := tx.QueryRowContext(ctx, `
+			UPDATE mail SET state = $2, problem = '', settled_at = $3 WHERE id = $1 RETURNING document_id, created_at`,
+			id, account.MailDropped, at).Scan(&document, &made)
+		if err != nil {
+			return orNotFound(err, account.ErrMailNotFound)
+		}
+		if err := tx.forgetStranger(ctx, id); err != nil || document == nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `DELETE FROM document_reminder WHERE document_id = $1 AND at = $2`, *document, made)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE document SET next_reminder_at = $2 WHERE id = $1`, *document, at)
 		return err
 	})
 }

@@ -288,13 +288,17 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 	return page, err
 }
 
-// DueReminders are the ids of documents whose reminder has come.
+// DueReminders returns the ids of documents whose reminder has come and whose
+// owners can be reached: the others wait until their owners can.
 func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]int64, error) {
 	return list(ctx, s, func(r row) (int64, error) {
 		var id int64
 		err := r.Scan(&id)
 		return id, err
-	}, `SELECT id FROM document WHERE next_reminder_at <= $1 ORDER BY next_reminder_at, id LIMIT $2`, now, limit)
+	}, `
+		SELECT d.id FROM document d JOIN account a ON a.id = d.owner_id
+		WHERE d.next_reminder_at <= $1 AND a.is_active AND a.email_verified_at IS NOT NULL AND a.email IS NOT NULL
+		ORDER BY d.next_reminder_at, d.id LIMIT $2`, now, limit)
 }
 
 // Remind decides about one document and carries it out: the leads that are done
@@ -309,9 +313,9 @@ func (s *Store) Remind(ctx context.Context, id int64, decide func(document.Remin
 			lock += " OF d"
 		}
 		r.Document, err = scanDocumentAnd(tx.QueryRowContext(ctx, `
-			SELECT `+documentColumns+`, `+settingsColumns+`, COALESCE(a.email, '')
+			SELECT `+documentColumns+`, `+settingsColumns+`, COALESCE(a.email, ''), a.is_active AND a.email_verified_at IS NOT NULL AND a.email IS NOT NULL
 			FROM document d JOIN settings s ON s.account_id = d.owner_id JOIN account a ON a.id = d.owner_id
-			WHERE d.id = $1`+lock, id), append(settingsFields(&r.Settings), &email)...)
+			WHERE d.id = $1`+lock, id), append(settingsFields(&r.Settings), &email, &r.Reachable)...)
 		if err != nil {
 			return err
 		}
@@ -327,7 +331,7 @@ func (s *Store) Remind(ctx context.Context, id int64, decide func(document.Remin
 				return err
 			}
 		}
-		if v.Mail != nil && email != "" {
+		if v.Mail != nil {
 			m := *v.Mail
 			m.Address = email
 			if err := tx.queueMail(ctx, m, at); err != nil {
