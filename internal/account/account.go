@@ -136,6 +136,8 @@ type Session struct {
 	ExpiresAt   time.Time // never renewed
 	EndedAt     *time.Time
 	ConfirmedAt *time.Time // when the password was asked for again, in the admin site
+	// SeenGeneration is the newest generation of tokens of which one was used (promise T16).
+	SeenGeneration int64
 }
 
 // Live tells whether the session still counts at now.

@@ -842,7 +842,12 @@ func TestAccessToken_Forged_T12_T13(t *testing.T) {
 		{"kid of a file", header("kid", "../../dev/null"), false},
 		{"kid of another type", header("kid", 7), false},
 		{"no kid", hs256(func(h map[string]any, _ jwt.MapClaims) { delete(h, "kid") }), false},
-		{"critical extension", header("alg", "none"), false},
+		{"another alg in the header", header("alg", "none"), false},
+		{"critical extension", header("crit", []string{"exp"}), false},
+		{"critical extension of none", header("crit", []string{}), false},
+		{"payload that is not encoded", header("b64", false), false},
+		{"payload that is encoded, in so many words", header("b64", true), false},
+		{"compressed", header("zip", "DEF"), false},
 		{"no iss", without("iss"), false},
 		{"no aud", without("aud"), false},
 		{"no exp", without("exp"), false},
@@ -1043,7 +1048,7 @@ func TestRotate_T16_T17(t *testing.T) {
 		if second.Refresh == first.Refresh || second.Session.ID != first.Session.ID {
 			t.Fatalf("rotation gives %+v", second)
 		}
-		wantErr(t, "verifying a used token", w.Verify(t.Context(), first.Refresh), account.ErrUnauthenticated)
+		must(t, w.Verify(t.Context(), first.Refresh)) // its answer may have been lost: it can still be exchanged
 		// Within the grace: the very same successor, and no fork.
 		w.pass(10 * time.Second)
 		again, err := w.Refresh(t.Context(), first.Refresh)
@@ -1053,6 +1058,7 @@ func TestRotate_T16_T17(t *testing.T) {
 		// After it: the end of the family.
 		third, err := w.Refresh(t.Context(), second.Refresh)
 		must(t, err)
+		wantErr(t, "verifying a used token", w.Verify(t.Context(), first.Refresh), account.ErrUnauthenticated)
 		w.pass(time.Microsecond)
 		_, err = w.Refresh(t.Context(), first.Refresh)
 		wantErr(t, "reuse after the grace", err, account.ErrUnauthenticated)
@@ -1065,6 +1071,94 @@ func TestRotate_T16_T17(t *testing.T) {
 		}
 		w.signIn(anaMail, goodPass) // the person may come back
 	})
+}
+
+// Each token has one spelling: base64url that is not canonical is refused in every part.
+func TestAccessToken_Canonical_T12(t *testing.T) {
+	w := newWorld(t, storetest.New(t), nil)
+	w.register(anaMail)
+	good := w.signIn(anaMail, goodPass).Access
+	parts := strings.Split(good, ".")
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i, part := range parts {
+		spellings := map[string]string{
+			"padded": part + strings.Repeat("=", (4-len(part)%4)%4+4*(1-min(len(part)%4, 1))), "a line break": part[:3] + "\n" + part[3:], "a carriage return at its end": part + "\r",
+			"the other alphabet": strings.Replace(part, part[len(part)-1:], "+", 1), "a space": part + " ",
+		}
+		if len(part)%4 != 0 { // the last letter has bits to spare
+			last := strings.IndexByte(alphabet, part[len(part)-1])
+			spellings["spare bits"] = part[:len(part)-1] + string(alphabet[last^1])
+		}
+		for name, other := range spellings {
+			list := slices.Clone(parts)
+			list[i] = other
+			_, err := w.Authenticate(t.Context(), account.SessionAPI, strings.Join(list, "."))
+			wantErr(t, fmt.Sprintf("part %d with %s", i, name), err, account.ErrUnauthenticated)
+		}
+	}
+	_, err := w.Authenticate(t.Context(), account.SessionAPI, good)
+	must(t, err)
+}
+
+// A phone whose answer was lost asks again, hours later: it gets the same successor
+// until that, or an access token that came with it, was used once.
+func TestRotate_LostAnswer_T16_T17(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		use  func(*world, account.Credentials) error
+	}{
+		{"the refresh token is used", func(w *world, c account.Credentials) error {
+			_, err := w.Refresh(w.t.Context(), c.Refresh)
+			return err
+		}},
+		{"the access token is used", func(w *world, c account.Credentials) error {
+			_, err := w.Authenticate(w.t.Context(), account.SessionAPI, c.Access)
+			return err
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				w := newWorld(t, s, nil)
+				w.register(anaMail)
+				first := w.signIn(anaMail, goodPass)
+				lost, err := w.Refresh(t.Context(), first.Refresh)
+				must(t, err)
+				for range 3 {
+					w.pass(5 * time.Hour)
+					again, err := w.Refresh(t.Context(), first.Refresh)
+					if err != nil || again.Refresh != lost.Refresh {
+						t.Fatalf("after a lost answer: %v, the same successor: %v", err, again.Refresh == lost.Refresh)
+					}
+					// What came before the exchange says nothing about its answer.
+					_, err = w.Authenticate(t.Context(), account.SessionAPI, first.Access)
+					must(t, err)
+					lost = again
+				}
+				must(t, tt.use(w, lost))
+				w.pass(11 * time.Second)
+				_, err = w.Refresh(t.Context(), first.Refresh)
+				wantErr(t, "reuse once its successor was used", err, account.ErrUnauthenticated)
+				_, err = w.Refresh(t.Context(), lost.Refresh)
+				wantErr(t, "the family", err, account.ErrUnauthenticated)
+			})
+		})
+	}
+	// Signing out with a token whose answer was lost ends the session.
+	w := newWorld(t, storetest.New(t), nil)
+	w.register(anaMail)
+	first := w.signIn(anaMail, goodPass)
+	lost, err := w.Refresh(t.Context(), first.Refresh)
+	must(t, err)
+	must(t, w.SignOut(t.Context(), first.Refresh))
+	_, err = w.Refresh(t.Context(), lost.Refresh)
+	wantErr(t, "after signing out", err, account.ErrUnauthenticated)
+	// However late, but within its life.
+	second := w.signIn(anaMail, goodPass)
+	_, err = w.Refresh(t.Context(), second.Refresh)
+	must(t, err)
+	w.pass(14*24*time.Hour + time.Second)
+	_, err = w.Refresh(t.Context(), second.Refresh)
+	wantErr(t, "idle for 14 days", err, account.ErrUnauthenticated)
 }
 
 func TestRaceRotate_T17(t *testing.T) {
@@ -1220,6 +1314,8 @@ func TestLogs_P4(t *testing.T) {
 	}
 	wantErr(t, "guessing", err, fault.TooMany)
 	next, err := w.Refresh(t.Context(), c.Refresh)
+	must(t, err)
+	_, err = w.Authenticate(t.Context(), account.SessionAPI, next.Access)
 	must(t, err)
 	w.pass(time.Minute)
 	_, err = w.Refresh(t.Context(), c.Refresh)

@@ -49,9 +49,10 @@ type Count struct {
 
 // Rotation is what the store found when a refresh token was presented.
 type Rotation struct {
-	Principal Principal
-	Successor []byte // hash of the token that takes its place
-	Reused    bool   // the token was used before, and not just now: the session has been ended
+	Principal  Principal
+	Successor  []byte // hash of the token that takes its place
+	Generation int64  // of the successor, see Session.SeenGeneration
+	Reused     bool   // the token was used before, and so were the tokens it gave: the session has been ended
 }
 
 // Match tells whether a version is the one the caller has seen; nil matches any.
@@ -116,8 +117,13 @@ type Store interface {
 	Sessions(ctx context.Context, userID int64, now time.Time) ([]Session, error)
 	EndSession(ctx context.Context, userID, sessionID int64, at time.Time) error
 	EndSessions(ctx context.Context, userID int64, at time.Time) error
+	// SeeGeneration raises the SeenGeneration of a session to generation, if it is lower.
+	SeeGeneration(ctx context.Context, sessionID, generation int64) error
+	// RefreshSession finds the session of a refresh token that can still be exchanged.
 	RefreshSession(ctx context.Context, hash []byte) (int64, error)
-	// RotateRefresh replaces a refresh token by its successor, once.
+	// RotateRefresh replaces a refresh token by its successor, once. It finds the same
+	// successor again until that, or an access token of its generation, was used, and
+	// for grace afterwards; a later reuse ends the session.
 	RotateRefresh(ctx context.Context, hash, successor []byte, now, idleUntil time.Time, grace time.Duration) (Rotation, error)
 
 	// CountAttempts counts one more on each and returns where they stand.

@@ -84,7 +84,7 @@ func (s *Service) signIn(ctx context.Context, by Actor, kind SessionKind, email,
 		return Credentials{User: u}, wrap("create session", err)
 	}
 	u.LastLoginAt = &now
-	return s.credentials(u, session, refresh)
+	return s.credentials(u, session, refresh, 0)
 }
 
 // idleUntil is until when a session of the admin site may idle that is used now.
@@ -182,9 +182,10 @@ func (s *Service) renewHash(ctx context.Context, u User, pw string) string {
 	return renewed
 }
 
-// Refresh gives new credentials for a refresh token, which is dead from then
-// on. Used again within 10 s it gives the very same successor (promise T17),
-// later it ends the session (T16).
+// Refresh exchanges a refresh token for new credentials. Used again it gives the
+// same successor, until the successor or an access token that came with it was
+// used once, and for 10 s after the exchange in any case: the answer may have been
+// lost (promise T17). A later reuse ends the session (T16).
 func (s *Service) Refresh(ctx context.Context, refresh string) (Credentials, error) {
 	now := s.now()
 	var successors []string
@@ -205,7 +206,7 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (Credentials, err
 	}
 	for _, next := range successors { // made under the previous secret, perhaps
 		if hmac.Equal(hashSecret(next), r.Successor) {
-			return s.credentials(r.Principal.User, r.Principal.Session, next)
+			return s.credentials(r.Principal.User, r.Principal.Session, next, r.Generation)
 		}
 	}
 	return Credentials{}, ErrUnauthenticated
@@ -252,6 +253,8 @@ type claims struct {
 	IssuedAt  *int64   `json:"iat"`
 	Use       string   `json:"use"`
 	Session   string   `json:"sid"`
+	// Generation is that of the refresh token it came with, see Session.SeenGeneration.
+	Generation int64 `json:"gen,omitempty"`
 }
 
 func (c *claims) GetIssuer() (string, error)                   { return c.Issuer, nil }
@@ -270,7 +273,7 @@ func moment(seconds *int64) *jwt.NumericDate {
 	return &jwt.NumericDate{Time: time.Unix(*seconds, 0)}
 }
 
-func (s *Service) credentials(u User, session Session, refresh string) (Credentials, error) {
+func (s *Service) credentials(u User, session Session, refresh string, generation int64) (Credentials, error) {
 	now := s.now()
 	life := session.ExpiresAt.Sub(now)
 	if session.Kind != SessionAdmin { // which is not refreshed, and read on each request all the same
@@ -279,7 +282,7 @@ func (s *Service) credentials(u User, session Session, refresh string) (Credenti
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, &claims{
 		Issuer: issuer, Audience: []string{audience}, Subject: strconv.FormatInt(u.ID, 10),
 		IssuedAt: new(now.Unix()), NotBefore: new(now.Unix()), ExpiresAt: new(now.Add(life).Unix()),
-		Use: useAccess, Session: strconv.FormatInt(session.ID, 10),
+		Use: useAccess, Session: strconv.FormatInt(session.ID, 10), Generation: generation,
 	})
 	t.Header["kid"] = s.keys[0].id
 	signed, err := t.SignedString(s.keys[0].access)
@@ -297,8 +300,17 @@ func newTokenParser(now func() time.Time) *jwt.Parser {
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(now), jwt.WithStrictDecoding())
 }
 
+// foreignHeaders change how a token is to be read. We set none, and the library
+// ignores them, as RFC 7515 (4.1.11) and RFC 7797 forbid.
+var foreignHeaders = []string{"crit", "b64", "zip"}
+
 // accessKey finds the key that an access token names.
 func (s *Service) accessKey(t *jwt.Token) (any, error) {
+	for _, name := range foreignHeaders {
+		if _, ok := t.Header[name]; ok {
+			return nil, jwt.ErrTokenUnverifiable
+		}
+	}
 	kid, _ := t.Header["kid"].(string)
 	for _, k := range s.keys {
 		if k.id == kid {
@@ -308,54 +320,66 @@ func (s *Service) accessKey(t *jwt.Token) (any, error) {
 	return nil, jwt.ErrTokenUnverifiable
 }
 
+// accessToken is what an access token says.
+type accessToken struct {
+	session, user, generation int64
+	issued                    time.Time
+}
+
 // parse checks an access token by itself: signature, purpose and times.
-func (s *Service) parse(token string) (session, user int64, issued time.Time, err error) {
-	if len(token) > maxToken {
-		return 0, 0, time.Time{}, ErrUnauthenticated
+func (s *Service) parse(token string) (accessToken, error) {
+	// The decoder skips line breaks, also when it is strict.
+	if len(token) > maxToken || strings.ContainsAny(token, "\r\n") {
+		return accessToken{}, ErrUnauthenticated
 	}
 	var c claims
-	_, err = s.tokens.ParseWithClaims(token, &c, s.accessKey)
+	_, err := s.tokens.ParseWithClaims(token, &c, s.accessKey)
 	if err != nil || c.Use != useAccess || c.IssuedAt == nil || c.NotBefore == nil {
-		return 0, 0, time.Time{}, ErrUnauthenticated
+		return accessToken{}, ErrUnauthenticated
 	}
 	session, err1 := strconv.ParseInt(c.Session, 10, 64)
 	user, err2 := strconv.ParseInt(c.Subject, 10, 64)
 	if err1 != nil || err2 != nil {
-		return 0, 0, time.Time{}, ErrUnauthenticated
+		return accessToken{}, ErrUnauthenticated
 	}
-	return session, user, time.Unix(*c.IssuedAt, 0), nil
+	return accessToken{session, user, c.Generation, time.Unix(*c.IssuedAt, 0)}, nil
 }
 
 // Authenticate tells whom an access token speaks for. Session and person are
 // read anew each time, so that an ended one counts no longer (promise T15). The
 // token must belong to a session of the given kind.
 func (s *Service) Authenticate(ctx context.Context, kind SessionKind, token string) (Principal, error) {
-	sid, uid, issued, err := s.parse(token)
+	t, err := s.parse(token)
 	if err != nil {
 		return Principal{}, err
 	}
-	return s.principal(ctx, kind, sid, uid, issued)
+	return s.principal(ctx, kind, t)
 }
 
-func (s *Service) principal(ctx context.Context, kind SessionKind, sid, uid int64, issued time.Time) (Principal, error) {
-	p, err := s.store.Principal(ctx, sid)
+func (s *Service) principal(ctx context.Context, kind SessionKind, t accessToken) (Principal, error) {
+	p, err := s.store.Principal(ctx, t.session)
 	if err != nil {
 		return Principal{}, unauthenticated(err)
 	}
 	now := s.now()
 	// A database that was taken back to an earlier state gives the numbers that it
 	// has lost again, to others: a token of before such a session is not for it.
-	if p.User.ID != uid || p.Session.Kind != kind || !s.counts(p, now) || issued.Add(leeway).Before(p.Session.CreatedAt) {
+	if p.User.ID != t.user || p.Session.Kind != kind || !s.counts(p, now) || t.issued.Add(leeway).Before(p.Session.CreatedAt) {
 		return Principal{}, ErrUnauthenticated
 	}
-	note.User(ctx, func() string { return s.hashedID(uid) })
+	note.User(ctx, func() string { return s.hashedID(t.user) })
+	if t.generation > p.Session.SeenGeneration { // its first use: the refresh token that gave it is dead from here on
+		if err := s.store.SeeGeneration(ctx, t.session, t.generation); err != nil { // the next use tries again
+			s.o.Log.WarnContext(ctx, "generation of tokens not noted", "session", t.session, "err", err)
+		}
+	}
 	every, idleUntil := touchEvery, (*time.Time)(nil)
 	if kind == SessionAdmin { // whose use renews it (promise T14)
 		every, idleUntil = touchAdminEvery, new(s.idleUntil(p.Session))
 	}
 	if now.Sub(p.Session.LastUsedAt) > every {
-		if err := s.store.TouchSession(ctx, sid, now, idleUntil); err != nil {
-			s.o.Log.WarnContext(ctx, "session not touched", "session", sid, "err", err)
+		if err := s.store.TouchSession(ctx, t.session, now, idleUntil); err != nil {
+			s.o.Log.WarnContext(ctx, "session not touched", "session", t.session, "err", err)
 		}
 	}
 	return p, nil

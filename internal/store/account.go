@@ -414,12 +414,12 @@ func (s *Store) UpdateSettings(ctx context.Context, by account.Actor, userID int
 }
 
 const sessionColumns = `s.id, s.account_id, s.kind, s.device, s.address, s.created_at, s.last_used_at, s.idle_until, s.expires_at, s.ended_at,
-	s.confirmed_at`
+	s.confirmed_at, s.seen_generation`
 
 func sessionFields(s *account.Session) []any {
 	return []any{
 		&s.ID, &s.UserID, &s.Kind, &s.Device, &s.Address, &s.CreatedAt, &s.LastUsedAt, &s.IdleUntil, &s.ExpiresAt, &s.EndedAt,
-		&s.ConfirmedAt,
+		&s.ConfirmedAt, &s.SeenGeneration,
 	}
 }
 
@@ -446,13 +446,13 @@ func (s *Store) CreateSession(ctx context.Context, session account.Session, refr
 		if err != nil || refreshHash == nil {
 			return err
 		}
-		return tx.insertRefresh(ctx, refreshHash, session.ID, session.CreatedAt)
+		return tx.insertRefresh(ctx, refreshHash, session.ID, 0, session.CreatedAt)
 	})
 	return session, err
 }
 
-func (t *txn) insertRefresh(ctx context.Context, hash []byte, sessionID int64, at time.Time) error {
-	_, err := t.ExecContext(ctx, `INSERT INTO refresh_token (hash, session_id, created_at) VALUES ($1, $2, $3)`, hash, sessionID, at)
+func (t *txn) insertRefresh(ctx context.Context, hash []byte, sessionID, generation int64, at time.Time) error {
+	_, err := t.ExecContext(ctx, `INSERT INTO refresh_token (hash, session_id, generation, created_at) VALUES ($1, $2, $3, $4)`, hash, sessionID, generation, at)
 	return err
 }
 
@@ -527,26 +527,41 @@ func (s *Store) EndSessions(ctx context.Context, userID int64, at time.Time) err
 	})
 }
 
-// RefreshSession finds the session of a refresh token that has not been used.
+// SeeGeneration raises the seen generation of a session, if it is lower.
+func (s *Store) SeeGeneration(ctx context.Context, sessionID, generation int64) error {
+	return s.inTx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, `UPDATE session SET seen_generation = $2 WHERE id = $1 AND seen_generation < $2`, sessionID, generation)
+		return err
+	})
+}
+
+// unseenSuccessor holds for a refresh token r of a session s whose successor may
+// have been lost on the way: nothing of its generation was used.
+const unseenSuccessor = `EXISTS (SELECT 1 FROM refresh_token n WHERE n.hash = r.successor AND n.generation > s.seen_generation)`
+
+// RefreshSession finds the session of a refresh token that can still be exchanged.
 func (s *Store) RefreshSession(ctx context.Context, hash []byte) (id int64, err error) {
 	err = s.reading(ctx, func(ctx context.Context, db querier) error {
-		return orNotFound(db.QueryRowContext(ctx, `SELECT session_id FROM refresh_token WHERE hash = $1 AND rotated_at IS NULL`, hash).Scan(&id),
+		return orNotFound(db.QueryRowContext(ctx, `
+			SELECT r.session_id FROM refresh_token r JOIN session s ON s.id = r.session_id
+			WHERE r.hash = $1 AND (r.rotated_at IS NULL OR `+unseenSuccessor+`)`, hash).Scan(&id),
 			account.ErrSessionNotFound)
 	})
 	return id, err
 }
 
 // RotateRefresh replaces a refresh token by its successor, once: the one
-// conditional UPDATE decides who is first. Within the grace the others learn
-// the successor; later the token ends its session.
+// conditional UPDATE decides who is first. The others learn the successor while
+// nothing of its generation was used, and within the grace; later the token ends
+// its session.
 func (s *Store) RotateRefresh(ctx context.Context, hash, successor []byte, now, idleUntil time.Time, grace time.Duration) (account.Rotation, error) {
 	var r account.Rotation
 	err := s.inTx(ctx, func(tx *txn) error {
 		r = account.Rotation{Successor: successor}
-		var id int64
+		var id, generation int64
 		err := tx.QueryRowContext(ctx, `
-			UPDATE refresh_token SET rotated_at = $3, successor = $2 WHERE hash = $1 AND rotated_at IS NULL RETURNING session_id`,
-			hash, successor, now).Scan(&id)
+			UPDATE refresh_token SET rotated_at = $3, successor = $2 WHERE hash = $1 AND rotated_at IS NULL RETURNING session_id, generation`,
+			hash, successor, now).Scan(&id, &generation)
 		if errors.Is(err, sql.ErrNoRows) {
 			return tx.rotatedBefore(ctx, hash, now, grace, &r)
 		}
@@ -559,11 +574,14 @@ func (s *Store) RotateRefresh(ctx context.Context, hash, successor []byte, now, 
 		if !r.Principal.Session.Live(now) {
 			return account.ErrSessionNotFound
 		}
-		if err := tx.insertRefresh(ctx, successor, id, now); err != nil {
+		r.Generation = generation + 1
+		if err := tx.insertRefresh(ctx, successor, id, r.Generation, now); err != nil {
 			return err
 		}
 		r.Principal.Session.LastUsedAt, r.Principal.Session.IdleUntil = now, idleUntil
-		_, err = tx.ExecContext(ctx, `UPDATE session SET last_used_at = $2, idle_until = $3 WHERE id = $1`, id, now, idleUntil)
+		_, err = tx.ExecContext(ctx, `
+			UPDATE session SET last_used_at = $2, idle_until = $3, seen_generation = CASE WHEN seen_generation < $4 THEN $4 ELSE seen_generation END
+			WHERE id = $1`, id, now, idleUntil, generation)
 		return err
 	})
 	return r, err
@@ -572,14 +590,18 @@ func (s *Store) RotateRefresh(ctx context.Context, hash, successor []byte, now, 
 func (t *txn) rotatedBefore(ctx context.Context, hash []byte, now time.Time, grace time.Duration, r *account.Rotation) error {
 	var id int64
 	var rotatedAt time.Time
-	err := t.QueryRowContext(ctx, `SELECT session_id, rotated_at, successor FROM refresh_token WHERE hash = $1`, hash).Scan(&id, &rotatedAt, &r.Successor)
+	var unseen bool
+	err := t.QueryRowContext(ctx, `
+		SELECT r.session_id, r.rotated_at, r.successor, r.generation + 1, `+unseenSuccessor+`
+		FROM refresh_token r JOIN session s ON s.id = r.session_id WHERE r.hash = $1`, hash).
+		Scan(&id, &rotatedAt, &r.Successor, &r.Generation, &unseen)
 	if err != nil {
 		return orNotFound(err, account.ErrSessionNotFound)
 	}
 	if r.Principal, err = scanPrincipal(t.QueryRowContext(ctx, principalQuery, id)); err != nil {
 		return err
 	}
-	if now.Sub(rotatedAt) <= grace {
+	if unseen || now.Sub(rotatedAt) <= grace {
 		return nil
 	}
 	r.Reused = true

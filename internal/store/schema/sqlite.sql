@@ -293,7 +293,7 @@ CREATE TABLE refresh_token (
     created_at TIMESTAMP NOT NULL,
     rotated_at TIMESTAMP,
     successor  BLOB
-);
+, generation INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX refresh_token_session ON refresh_token (session_id);
 
 CREATE TABLE report (
@@ -321,7 +321,7 @@ CREATE TABLE session (
     idle_until   TIMESTAMP NOT NULL,
     expires_at   TIMESTAMP NOT NULL,
     ended_at     TIMESTAMP
-, confirmed_at TIMESTAMP);
+, confirmed_at TIMESTAMP, seen_generation INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX session_account ON session (account_id);
 CREATE INDEX session_expires ON session (expires_at);
 
