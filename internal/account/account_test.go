@@ -1261,7 +1261,7 @@ func TestRevise_T18(t *testing.T) {
 	_, err = w.Authenticate(t.Context(), account.SessionAPI, other.Access)
 	wantErr(t, "the other session", err, account.ErrUnauthenticated)
 
-	stale := account.Match(func(v int64) bool { return v == 1 })
+	stale := account.AtVersion(1)
 	_, err = w.Revise(t.Context(), as(c), stale, account.Edit{Name: ptr("X")})
 	wantErr(t, "an edit of an older version", err, fault.Stale)
 }

@@ -127,7 +127,7 @@ func (s *Service) ReviseGroup(ctx context.Context, by Actor, id int64, match Mat
 		return Group{}, err
 	}
 	g, err := s.store.UpdateGroup(ctx, by, id, func(g *Group) error {
-		if err := match.Check(g.Version); err != nil {
+		if err := match.Check(g.Version, g.GroupDetails); err != nil {
 			return err
 		}
 		bad := change(&g.GroupDetails)
@@ -144,7 +144,7 @@ func (s *Service) DeleteGroup(ctx context.Context, by Actor, id int64, match Mat
 	if err := changesGroups(by); err != nil {
 		return err
 	}
-	err := s.store.DeleteGroup(ctx, by, id, s.now(), func(g Group) error { return match.Check(g.Version) })
+	err := s.store.DeleteGroup(ctx, by, id, s.now(), func(g Group) error { return match.Check(g.Version, g.GroupDetails) })
 	s.acted(ctx, by, "group_deleted", id, err)
 	return err
 }

@@ -166,7 +166,7 @@ func (s *Service) prepare(ctx context.Context, by Actor, match Match, e Edit) (f
 	if err != nil {
 		return nil, own(err)
 	}
-	if err := match.Check(u.Version); err != nil {
+	if err := match.Check(u.Version, u); err != nil {
 		return nil, err
 	}
 	bad := e.Bad
@@ -208,7 +208,7 @@ func (s *Service) prepare(ctx context.Context, by Actor, match Match, e Edit) (f
 		}
 	}
 	return func(u *User, fx *Effects) error {
-		if err := match.Check(u.Version); err != nil {
+		if err := match.Check(u.Version, *u); err != nil {
 			return err
 		}
 		if err := stillProven(*u, proven); err != nil {
@@ -353,7 +353,7 @@ func (s *Service) Delete(ctx context.Context, by Actor, signedInAt time.Time, us
 		return own(err)
 	}
 	err = own(s.store.DeleteUser(ctx, by, by.ID, func(u User, set Settings) error {
-		return errors.Join(user.Check(u.Version), settings.Check(set.Version), stillProven(u, proven))
+		return errors.Join(user.Check(u.Version, u), settings.Check(set.Version, set), stillProven(u, proven))
 	}, farewell(u, set)))
 	if err == nil {
 		s.o.Log.InfoContext(ctx, "account erased", "event", "erased", "user", by.ID)
@@ -383,7 +383,7 @@ func (s *Service) ReviseSettings(ctx context.Context, by Actor, match Match, cha
 		return Settings{}, fault.New(fault.Forbidden, "Another's account is changed by itself, not with the settings.")
 	}
 	revise := func(set *Settings) (fault.Fields, error) {
-		if err := match.Check(set.Version); err != nil {
+		if err := match.Check(set.Version, *set); err != nil {
 			return nil, err
 		}
 		bad := change(set)

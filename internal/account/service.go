@@ -55,12 +55,20 @@ type Rotation struct {
 	Reused     bool   // the token was used before, and so were the tokens it gave: the session has been ended
 }
 
-// Match tells whether a version is the one the caller has seen; nil matches any.
-type Match func(version int64) bool
+// Match tells whether a version of a thing, with its stored fields, is the one the
+// caller has seen; nil matches any.
+type Match func(version int64, stored any) bool
 
-// Check is ErrStale when the version is not the one the caller has seen.
-func (m Match) Check(version int64) error {
-	if m != nil && !m(version) {
+// AtVersion matches a version, whatever is stored.
+func AtVersion(seen int64) Match {
+	return func(version int64, _ any) bool { return version == seen }
+}
+
+// Check is ErrStale when the version is not the one the caller has seen. stored
+// holds the fields that its holder may change, and says the same in JSON whenever
+// they are the same.
+func (m Match) Check(version int64, stored any) error {
+	if m != nil && !m(version, stored) {
 		return ErrStale
 	}
 	return nil

@@ -263,7 +263,7 @@ func (s *Service) ReviseProfile(ctx context.Context, by Actor, id int64, match M
 	if err != nil {
 		return User{}, err
 	}
-	if err := match.Check(u.Version); err != nil {
+	if err := match.Check(u.Version, u); err != nil {
 		return User{}, err
 	}
 	// What other rows tell is looked up before, so that all that is wrong is told
@@ -279,7 +279,7 @@ func (s *Service) ReviseProfile(ctx context.Context, by Actor, id int64, match M
 		return User{}, err
 	}
 	u, err = s.store.UpdateProfile(ctx, by, id, func(u *User, st *Standing, fx *Effects) error {
-		if err := match.Check(u.Version); err != nil {
+		if err := match.Check(u.Version, *u); err != nil {
 			return err
 		}
 		was := profileOf(*u, st.Groups)
@@ -438,7 +438,7 @@ func (s *Service) Erase(ctx context.Context, by Actor, id int64, match Match) er
 		return err
 	}
 	err = s.store.EraseUser(ctx, by, id, func(u User, last bool) error {
-		if err := match.Check(u.Version); err != nil {
+		if err := match.Check(u.Version, u); err != nil {
 			return err
 		}
 		switch {

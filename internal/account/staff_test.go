@@ -456,7 +456,7 @@ func TestReviseProfile_B9_D5(t *testing.T) {
 		if want := (account.Profile{Name: "Ana Pop", Email: anaMail, Active: true, Groups: []int64{}}); !reflect.DeepEqual(p, want) {
 			t.Errorf("the profile is %+v, want %+v", p, want)
 		}
-		u, err := o.ReviseProfile(t.Context(), boss, o.driver.ID, func(v int64) bool { return v == before.Version }, func(p *account.Profile) fault.Fields {
+		u, err := o.ReviseProfile(t.Context(), boss, o.driver.ID, account.AtVersion(before.Version), func(p *account.Profile) fault.Fields {
 			p.Name, p.Superuser, p.Groups = "Ana Pop-Ene", true, []int64{g.ID, g.ID}
 			return nil
 		})
@@ -483,7 +483,7 @@ func TestReviseProfile_B9_D5(t *testing.T) {
 		// Nothing changed is nothing written; what was not seen is not overwritten.
 		n := len(o.acts("user", o.driver.ID))
 		must(t, o.revise(boss, o.driver.ID, func(*account.Profile) {}))
-		_, err = o.ReviseProfile(t.Context(), boss, o.driver.ID, func(v int64) bool { return v == before.Version }, func(p *account.Profile) fault.Fields {
+		_, err = o.ReviseProfile(t.Context(), boss, o.driver.ID, account.AtVersion(before.Version), func(p *account.Profile) fault.Fields {
 			p.Name = "X"
 			return nil
 		})
@@ -792,7 +792,7 @@ func TestErase_B10_D13(t *testing.T) {
 		must(t, err)
 		must(t, o.revise(boss, o.driver.ID, func(p *account.Profile) { p.Groups = []int64{g.ID} }))
 		must(t, o.RevokeSession(t.Context(), boss, c.Session.ID))
-		wantErr(t, "a version seen earlier", o.Erase(t.Context(), by, o.driver.ID, func(v int64) bool { return v == 1 }), account.ErrStale)
+		wantErr(t, "a version seen earlier", o.Erase(t.Context(), by, o.driver.ID, account.AtVersion(1)), account.ErrStale)
 		must(t, o.Erase(t.Context(), by, o.driver.ID, nil))
 		list := o.acts("user", o.driver.ID)
 		last := list[len(list)-1]
@@ -883,7 +883,7 @@ func TestGroups_Z6_B9(t *testing.T) {
 			t.Error("a group lets somebody in who is no staff")
 		}
 
-		g, err = o.ReviseGroup(ctx, by, g.ID, func(v int64) bool { return v == 1 }, func(d *account.GroupDetails) fault.Fields {
+		g, err = o.ReviseGroup(ctx, by, g.ID, account.AtVersion(1), func(d *account.GroupDetails) fault.Fields {
 			d.Permissions = []string{"users:view"}
 			return nil
 		})
@@ -894,11 +894,11 @@ func TestGroups_Z6_B9(t *testing.T) {
 		if want := map[string][2]any{"permissions": {[]any{"posts:change", "posts:view", "users:view"}, []any{"users:view"}}}; !reflect.DeepEqual(changes, want) {
 			t.Errorf("recorded is %v, want %v", changes, want)
 		}
-		_, err = o.ReviseGroup(ctx, by, g.ID, func(v int64) bool { return v == 1 }, func(*account.GroupDetails) fault.Fields { return nil })
+		_, err = o.ReviseGroup(ctx, by, g.ID, account.AtVersion(1), func(*account.GroupDetails) fault.Fields { return nil })
 		wantErr(t, "a version seen earlier", err, account.ErrStale)
 		_, err = o.ReviseGroup(ctx, by, g.ID, nil, func(d *account.GroupDetails) fault.Fields { d.Name = "zi"; return nil })
 		wantErr(t, "another's name", err, account.ErrGroupTaken)
-		wantErr(t, "deleting what has changed", o.DeleteGroup(ctx, by, g.ID, func(v int64) bool { return v == 1 }), account.ErrStale)
+		wantErr(t, "deleting what has changed", o.DeleteGroup(ctx, by, g.ID, account.AtVersion(1)), account.ErrStale)
 		must(t, o.DeleteGroup(ctx, by, g.ID, nil))
 		o.recorded(by, "delete", "group", g.ID, 0)
 		wantErr(t, "deleting it again", o.DeleteGroup(ctx, by, g.ID, nil), account.ErrGroupNotFound)

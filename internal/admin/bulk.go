@@ -360,7 +360,7 @@ func (q *request) saveList(res *Resource) error {
 func (q *request) saveRow(res *Resource, id, seen int64) (changed bool, err error) {
 	current := seen
 	stale := false
-	err = res.Save(q, id, func(v int64) bool { current = v; return true }, func(draft any) fault.Fields {
+	err = res.Save(q, id, func(v int64, _ any) bool { current = v; return true }, func(draft any) fault.Fields {
 		var bad fault.Fields
 		changed = false
 		for _, c := range res.Columns {

@@ -477,7 +477,7 @@ func (s *Site) change(q *request) error {
 	if err != nil {
 		return errForm
 	}
-	err = res.Save(q, id, func(v int64) bool { return v == seen }, func(draft any) fault.Fields { return q.read(res, draft, false) })
+	err = res.Save(q, id, account.AtVersion(seen), func(draft any) fault.Fields { return q.read(res, draft, false) })
 	f := fault.As(err)
 	switch {
 	case err == nil:

@@ -253,7 +253,7 @@ func (s *Site) restore(q *request) error {
 	if save == nil {
 		save = res.Save
 	}
-	err = save(q, id, account.Match(func(v int64) bool { return v == item.Version }), func(draft any) fault.Fields {
+	err = save(q, id, account.AtVersion(item.Version), func(draft any) fault.Fields {
 		var bad fault.Fields
 		for name, value := range then {
 			if bytes.Equal(now[name], value) {

@@ -319,7 +319,7 @@ func (s *Site) uploads() *Resource {
 			if err != nil {
 				return err
 			}
-			if err := match.Check(u.UpdatedAt.UnixMicro()); err != nil {
+			if err := match.Check(u.UpdatedAt.UnixMicro(), u); err != nil {
 				return err
 			}
 			d := &file{Upload: u, FileName: u.FileName}

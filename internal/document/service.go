@@ -153,7 +153,7 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		return Document{}, err
 	}
 	return s.store.UpdateDocument(ctx, by, by.Owner(), id, func(d *Document, done []int) error {
-		if err := match.Check(d.Revision); err != nil {
+		if err := match.Check(d.Revision, d.Details); err != nil {
 			return err
 		}
 		before := d.ExpiresOn
@@ -174,7 +174,7 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 
 // Delete removes one of the actor's documents.
 func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match account.Match) error {
-	return s.store.DeleteDocument(ctx, by, by.Owner(), id, func(d Document) error { return match.Check(d.Revision) })
+	return s.store.DeleteDocument(ctx, by, by.Owner(), id, func(d Document) error { return match.Check(d.Revision, d.Details) })
 }
 
 // Documents lists the actor's documents, the soonest expiry first.

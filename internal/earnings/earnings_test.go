@@ -444,7 +444,7 @@ func TestRevise(t *testing.T) {
 		if got := legacy(&earnings.LegacyTotal{Sent: true}, 102_00); got.LegacyEarnings != nil {
 			t.Errorf("taken back: %+v", got)
 		}
-		_, err = d.Revise(t.Context(), d.by, e.ID, func(v int64) bool { return v == 1 }, func(*earnings.Details) fault.Fields { return nil })
+		_, err = d.Revise(t.Context(), d.by, e.ID, account.AtVersion(1), func(*earnings.Details) fault.Fields { return nil })
 		if !errors.Is(err, fault.Stale) {
 			t.Errorf("an older version: %v, want %v", err, fault.Stale)
 		}

@@ -207,7 +207,7 @@ func (s *Service) Owned(ctx context.Context, by account.Actor, id int64) error {
 // Revise edits one of the actor's entries.
 func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Details) fault.Fields) (Entry, error) {
 	return s.store.UpdateEntry(ctx, by, by.Owner(), id, func(e *Entry) error {
-		if err := match.Check(e.Revision); err != nil {
+		if err := match.Check(e.Revision, e.Details); err != nil {
 			return err
 		}
 		had, total := len(e.Items) > 0, e.Expenses
@@ -232,7 +232,7 @@ func (s *Service) Blank(ctx context.Context, by account.Actor) (Details, error) 
 
 // Delete removes one of the actor's entries.
 func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match account.Match) error {
-	return s.store.DeleteEntry(ctx, by, by.Owner(), id, func(e Entry) error { return match.Check(e.Revision) })
+	return s.store.DeleteEntry(ctx, by, by.Owner(), id, func(e Entry) error { return match.Check(e.Revision, e.Details) })
 }
 
 // Entries lists the actor's entries, the newest date first.

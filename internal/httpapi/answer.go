@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -72,24 +73,41 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 // under the rules of the server.
 func (a *answer) SetReadDeadline(time.Time) error { return nil }
 
-// tag sets the ETag: the version of a single object, where the handler gave
-// one, and a hash of all that the client sees. If-Match compares the version,
-// If-None-Match the whole.
+// tag sets the ETag. Of a single object it is version-state-view: state is a hash
+// of the stored fields, view one of the answer, which holds more (signed addresses,
+// days left, whether it is a favourite). Of anything else it is the view alone.
+// If-Match compares version and state, If-None-Match the whole.
 func (a *answer) tag() {
 	if a.through || a.status < 200 || a.status > 299 || a.body.Len() == 0 {
 		return
 	}
-	h := sha256.Sum256(a.body.Bytes())
-	tag := hex.EncodeToString(h[:8])
+	tag := digest(a.body.Bytes())
 	if v := a.Header().Get(versionHeader); v != "" {
 		tag = v + "-" + tag
 	}
 	a.Header().Set("ETag", `"`+tag+`"`)
 }
 
-// versionHeader carries an object's version from its handler to its tag; it
-// never leaves.
+// versionHeader carries an object's version and state from its handler to its tag;
+// it never leaves.
 const versionHeader = "X-Object-Version"
+
+// digest is a short hash for a tag.
+func digest(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:8])
+}
+
+// versionTag is the part of an object's tag that If-Match compares. Two databases,
+// one restored from an older copy, may give one version to different fields: the
+// hash of the stored fields tells them apart.
+func versionTag(version int64, stored any) string {
+	b, err := json.Marshal(stored)
+	if err != nil { // made of our own types
+		panic(err)
+	}
+	return itoa(version) + "-" + digest(b)
+}
 
 // flush sends what was held back.
 func (a *answer) flush() {
@@ -119,7 +137,7 @@ func (a *answer) flush() {
 // comparison, RFC 9110 section 13.1.2).
 func noneMatch(headers []string, etag string) bool {
 	for tag := range tagsOf(headers) {
-		if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+		if tag == "*" || strong(tag) == strings.Trim(etag, `"`) {
 			return true
 		}
 	}
@@ -137,8 +155,26 @@ func tagsOf(headers []string) map[string]bool {
 	return tags
 }
 
-// match reads If-Match: whether a version is one that the client has seen. A
-// weak or foreign tag matches nothing; without the header anything matches.
+// strong is a tag of ours as it was before a proxy compressed the answer: without
+// the mark of weakness and the suffixes that servers add, and without its quotes.
+// It is empty for what is no tag.
+func strong(tag string) string {
+	tag = strings.TrimPrefix(tag, "W/")
+	if len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' {
+		return ""
+	}
+	tag = tag[1 : len(tag)-1]
+	for _, suffix := range []string{"-gzip", "-br", "-zstd"} { // of Apache and others
+		tag = strings.TrimSuffix(tag, suffix)
+	}
+	return tag
+}
+
+// match reads If-Match: whether a version, with its stored fields, is one that the
+// client has seen. A foreign tag matches nothing; without the header anything
+// matches. A weak tag of ours counts, against RFC 9110 (13.1.1): proxies weaken the
+// tags of what they compress, and the part that is compared says what is stored,
+// however the answer travelled.
 func match(header string) account.Match {
 	if header == "" {
 		return nil
@@ -147,13 +183,17 @@ func match(header string) account.Match {
 	if tags["*"] {
 		return nil
 	}
-	return func(version int64) bool {
-		prefix := `"` + itoa(version) + "-"
+	return func(version int64, stored any) bool {
+		current := versionTag(version, stored)
 		for tag := range tags {
-			if strings.HasPrefix(tag, prefix) {
+			seen := strong(tag)
+			if i := strings.LastIndexByte(seen, '-'); i > 0 && seen[:i] == current && len(seen)-i-1 == viewLength {
 				return true
 			}
 		}
 		return false
 	}
 }
+
+// viewLength is that of the last part of an object's tag.
+const viewLength = 16

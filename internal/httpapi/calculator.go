@@ -119,7 +119,7 @@ func (a *API) createEntry(ctx context.Context, in *struct{ Body body[entryBody] 
 	if err != nil {
 		return nil, err
 	}
-	return made(ctx, a, "/api/calculator/", e.ID, e.Revision, repeated, newEntryOut(e)), nil
+	return made(ctx, a, "/api/calculator/", e.ID, e.Revision, e.Details, repeated, newEntryOut(e)), nil
 }
 
 // entry serves GET /api/calculator/{id}/.
@@ -128,7 +128,7 @@ func (a *API) entry(ctx context.Context, in *ObjectID) (*out[entryOut], error) {
 	if err != nil {
 		return nil, err
 	}
-	return single(e.Revision, newEntryOut(e)), nil
+	return single(e.Revision, e.Details, newEntryOut(e)), nil
 }
 
 type reviseEntryIn struct {
@@ -161,7 +161,7 @@ func (a *API) changeEntry(ctx context.Context, in *reviseEntryIn, change func(*e
 	if err != nil {
 		return nil, err
 	}
-	return single(e.Revision, newEntryOut(e)), nil
+	return single(e.Revision, e.Details, newEntryOut(e)), nil
 }
 
 // deleteEntry serves DELETE /api/calculator/{id}/.

@@ -152,7 +152,7 @@ func (a *API) createCarPost(ctx context.Context, in *struct{ Body body[carPostBo
 	if err != nil {
 		return nil, err
 	}
-	return made(ctx, a, "/api/carposts/", p.ID, p.Revision, repeated, newCarPostOut(p, a.links(ctx))), nil
+	return made(ctx, a, "/api/carposts/", p.ID, p.Revision, p.Details, repeated, newCarPostOut(p, a.links(ctx))), nil
 }
 
 // carPost serves GET /api/carposts/{id}/.
@@ -164,7 +164,7 @@ func (a *API) carPost(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return single(p.Revision, newCarPostOut(p, a.links(ctx))), nil
+	return single(p.Revision, p.Details, newCarPostOut(p, a.links(ctx))), nil
 }
 
 type reviseCarPostIn struct {
@@ -195,7 +195,7 @@ func (a *API) changeCarPost(ctx context.Context, in *reviseCarPostIn, apply func
 	if err != nil {
 		return nil, err
 	}
-	return single(p.Revision, newCarPostOut(p, a.links(ctx))), nil
+	return single(p.Revision, p.Details, newCarPostOut(p, a.links(ctx))), nil
 }
 
 // deleteCarPost serves DELETE /api/carposts/{id}/.

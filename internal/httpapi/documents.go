@@ -87,7 +87,7 @@ func (a *API) createDocument(ctx context.Context, in *struct{ Body body[document
 	if err != nil {
 		return nil, err
 	}
-	return made(ctx, a, "/api/documents/", doc.ID, doc.Revision, repeated, newDocumentOut(doc, today, a.fileLinks(ctx))), nil
+	return made(ctx, a, "/api/documents/", doc.ID, doc.Revision, doc.Details, repeated, newDocumentOut(doc, today, a.fileLinks(ctx))), nil
 }
 
 func (a *API) documentAnswer(ctx context.Context, doc document.Document, err error) (*out[documentOut], error) {
@@ -98,7 +98,7 @@ func (a *API) documentAnswer(ctx context.Context, doc document.Document, err err
 	if err != nil {
 		return nil, err
 	}
-	return single(doc.Revision, newDocumentOut(doc, today, a.fileLinks(ctx))), nil
+	return single(doc.Revision, doc.Details, newDocumentOut(doc, today, a.fileLinks(ctx))), nil
 }
 
 // document serves GET /api/documents/{id}/.

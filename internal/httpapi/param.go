@@ -248,8 +248,8 @@ func (a *API) openCursor(text, of string) (*cursor, error) {
 	return &c, nil
 }
 
-// out is an answer with a body. Version is that of a single object: If-Match
-// compares it.
+// out is an answer with a body. Version names the version and the state of a
+// single object: If-Match compares it.
 type out[T any] struct {
 	Status   int
 	Version  string `header:"X-Object-Version" hidden:"true"`
@@ -261,18 +261,19 @@ type out[T any] struct {
 type none struct{}
 
 // made is the answer of a creation, or of a repetition of one.
-func made[T any](ctx context.Context, a *API, path string, id, version int64, repeated bool, v T) *out[T] {
+func made[T any](ctx context.Context, a *API, path string, id, version int64, stored any, repeated bool, v T) *out[T] {
 	if repeated {
 		call(ctx).w.Header().Set(replayedHeader, "true")
 	}
 	return &out[T]{
-		Status: http.StatusCreated, Version: itoa(version), Body: v,
+		Status: http.StatusCreated, Version: versionTag(version, stored), Body: v,
 		Location: strings.TrimSuffix(a.PublicURL.String(), "/") + path + itoa(id) + "/",
 	}
 }
 
-func single[T any](version int64, v T) *out[T] {
-	return &out[T]{Status: http.StatusOK, Version: itoa(version), Body: v}
+// single is the answer that shows one object. stored is what the domain gives to account.Match.
+func single[T any](version int64, stored any, v T) *out[T] {
+	return &out[T]{Status: http.StatusOK, Version: versionTag(version, stored), Body: v}
 }
 
 // ByID is the input of an operation on one object.

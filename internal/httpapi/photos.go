@@ -108,7 +108,7 @@ type permitOut struct {
 
 // started answers with a permit.
 func started(ctx context.Context, a *API, path string, u media.Upload, form media.Form, repeated bool) *out[startedOut] {
-	return made(ctx, a, path, u.ID, 1, repeated, startedOut{u.ID, permitOut{
+	return made(ctx, a, path, u.ID, 1, u.Target, repeated, startedOut{u.ID, permitOut{
 		Method: http.MethodPost, URL: form.URL, Fields: form.Fields, Headers: map[string]string{}, ExpiresAt: form.Expires.UTC(),
 	}})
 }

@@ -180,9 +180,29 @@ func TestETag_D5(t *testing.T) {
 				w.Errorf("%s: an edit that changes nothing gave ETag %s after %s", path, got, second)
 			}
 			change("USD", first, 412)
-			change("USD", "W/"+second, 412)
-			change("USD", `"x"`, 412)
-			change("USD", `"x", `+second, 200)
+			parts := strings.Split(strings.Trim(second, `"`), "-")
+			if len(parts) != 3 {
+				w.Fatalf("%s: the tag %s is not version-state-view", path, second)
+			}
+			for _, wrong := range []string{
+				`"x"`, `W/"x"`, `"` + parts[0] + `-anything"`, `"` + parts[0] + "-" + parts[1] + `"`, `"` + parts[0] + "-0123456789abcdef-" + parts[2] + `"`,
+				`"` + parts[0] + "-" + parts[1] + `-x"`, strings.Trim(second, `"`), `"` + parts[0] + `"`, `""`, `W/`, `"-"`, `"9` + second[1:],
+			} {
+				change("USD", wrong, 412)
+			}
+			// A proxy that compresses weakens the tag, or adds to it.
+			last := second
+			for i, seen := range []func(string) string{
+				func(tag string) string { return "W/" + tag },
+				func(tag string) string { return strings.TrimSuffix(tag, `"`) + `-gzip"` },
+				func(tag string) string { return "W/" + strings.TrimSuffix(tag, `"`) + `-br"` },
+				func(tag string) string { return `"x", ` + tag },
+				// What the client sees beside the stored fields does not matter.
+				func(tag string) string { return tag[:len(tag)-17] + `0123456789abcdef"` },
+			} {
+				c.get(path, "If-None-Match", seen(last)).want(map[bool]int{true: 200, false: 304}[i == 4])
+				last = change([]string{"USD", "EUR"}[i%2], seen(last), 200).header.Get("ETag")
+			}
 			change("GBP", "*", 200)
 			if got := c.get(path).text(field); got != "GBP" {
 				w.Errorf("%s: %s = %q, want GBP", path, field, got)

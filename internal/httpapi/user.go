@@ -12,7 +12,7 @@ import (
 // user serves GET /api/user/.
 func (a *API) user(ctx context.Context, _ *struct{}) (*out[userOut], error) {
 	u := call(ctx).known.User // read for this very request
-	return single(u.Version, newUserOut(u)), nil
+	return single(u.Version, u, newUserOut(u)), nil
 }
 
 type userBody struct {
@@ -47,7 +47,7 @@ func (a *API) reviseUser(ctx context.Context, in *userIn) (*out[userOut], error)
 	if err != nil {
 		return nil, err
 	}
-	return single(u.Version, newUserOut(u)), nil
+	return single(u.Version, u, newUserOut(u)), nil
 }
 
 type passwordBody struct {
@@ -127,7 +127,7 @@ func (a *API) settings(ctx context.Context, _ *struct{}) (*out[settingsOut], err
 	if err != nil {
 		return nil, err
 	}
-	return single(s.Version, newSettingsOut(s)), nil
+	return single(s.Version, s, newSettingsOut(s)), nil
 }
 
 type settingsIn struct {
@@ -167,5 +167,5 @@ func (a *API) changeSettings(ctx context.Context, in *settingsIn, apply func(*ac
 	if err != nil {
 		return nil, err
 	}
-	return single(s.Version, newSettingsOut(s)), nil
+	return single(s.Version, s, newSettingsOut(s)), nil
 }

@@ -261,7 +261,7 @@ func TestMatch_D5(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := account.Match(func(v int64) bool { return v == p.Revision })
+	old := account.AtVersion(p.Revision)
 	change := func(d *listing.Details) fault.Fields { d.Color = "roșu"; return nil }
 	if _, err := svc.Revise(t.Context(), by, p.ID, old, change); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ func (s *Service) moderate(ctx context.Context, by account.Actor, id int64, matc
 		return Post{}, ErrForbidden
 	}
 	p, err := s.store.UpdatePost(ctx, by, id, func(p *Post, fx *Effects) error {
-		if err := match.Check(p.Revision); err != nil {
+		if err := match.Check(p.Revision, p.Details); err != nil {
 			return err
 		}
 		now := s.now()

@@ -125,7 +125,7 @@ func TestCloseAndApprove_B9_D9(t *testing.T) {
 				t.Errorf("closing for %s: %v is bad", name, got)
 			}
 		}
-		old := account.Match(func(v int64) bool { return v == o.post.Revision })
+		old := account.AtVersion(o.post.Revision)
 
 		p, err := o.Close(t.Context(), o.eva, o.post.ID, old, " The price is wrong.\r\nSo is the year. ", nil)
 		if err != nil || p.Moderation == nil || p.Moderation.Reason != "The price is wrong.\nSo is the year." || !p.Moderation.At.Equal(noon) || p.Revision != 2 || o.seen() {

@@ -107,7 +107,7 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		if err := manages(by, *p); err != nil {
 			return err
 		}
-		if err := match.Check(p.Revision); err != nil {
+		if err := match.Check(p.Revision, p.Details); err != nil {
 			return err
 		}
 		now := s.now()
@@ -156,7 +156,7 @@ func (s *Service) Delete(ctx context.Context, by account.Actor, id int64, match 
 		if err := manages(by, p); err != nil {
 			return err
 		}
-		return match.Check(p.Revision)
+		return match.Check(p.Revision, p.Details)
 	})
 }
 

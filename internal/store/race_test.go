@@ -176,12 +176,12 @@ func TestRacePartialUpdates_D5(t *testing.T) {
 			t.Errorf("after four edits at once: %+v, revision %d, %v", got.Details, got.Revision, err)
 		}
 		// With If-Match one of them wins, the others are stale.
-		match := account.Match(func(v int64) bool { return v == got.Revision })
+		match := account.AtVersion(got.Revision)
 		won := 0
 		for _, err := range together(4, func(i int) error {
 			_, err := s.UpdatePost(t.Context(), actor(u.ID), p.ID, func(p *listing.Post, _ *listing.Effects) error {
 				p.Color = fmt.Sprint(i)
-				return match.Check(p.Revision)
+				return match.Check(p.Revision, p.Details)
 			})
 			return err
 		}) {
