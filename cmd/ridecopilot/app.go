@@ -173,7 +173,7 @@ func (a *app) runner() (*jobs.Runner, error) {
 // server is the root of all requests.
 func (a *app) server(runner *jobs.Runner) *server.Server {
 	api := a.api()
-	pages := site.New(site.Options{Accounts: a.accounts, OpenAPI: api.Description, AdminPath: admin.Path, Log: a.log})
+	pages := site.New(site.Options{Accounts: a.accounts, OpenAPI: api.Description, AdminPath: admin.Path, Secure: a.config.publicURL.Scheme == "https", Log: a.log})
 	checks := map[string]func(context.Context) error{"database": a.store.Ping, "jobs": runner.Check, "storage": a.storage.Ping}
 	html := http.NewServeMux()
 	html.Handle("/", pages.Pages())

@@ -376,6 +376,7 @@ func TestLog_P3_P4(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set("Content-Type", in.kind)
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
 		res, err := jar.Do(req)
 		if err != nil {
 			t.Fatal(err)

@@ -152,9 +152,13 @@ func TestForged_B2_B5(t *testing.T) {
 		other := w.signIn("root@example.com")
 		w.root.get(own).want(http.StatusOK)
 		for name, spoil := range map[string]func(*http.Request, *operator){
-			"another site": func(r *http.Request, _ *operator) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
-			"a sibling":    func(r *http.Request, _ *operator) { r.Header.Set("Sec-Fetch-Site", "same-site") },
-			"typed in":     func(r *http.Request, _ *operator) { r.Header.Set("Sec-Fetch-Site", "none") },
+			"another site":           func(r *http.Request, _ *operator) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+			"a sibling":              func(r *http.Request, _ *operator) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+			"a user before the host": func(r *http.Request, _ *operator) { r.Header.Set("Origin", "http://evil@example.com") },
+			"a path behind the host": func(r *http.Request, _ *operator) {
+				r.Header.Del("Sec-Fetch-Site")
+				r.Header.Set("Origin", "http://example.com/x")
+			},
 			"another origin": func(r *http.Request, _ *operator) {
 				r.Header.Del("Sec-Fetch-Site")
 				r.Header.Set("Origin", "https://evil.example")
@@ -487,6 +491,7 @@ func TestHeaders_B4(t *testing.T) {
 	site := admin.New(admin.Options{Tables: store.NewTables(w.store), Accounts: w.accounts, Secure: true, Now: w.clock.now})
 	r := httptest.NewRequest(http.MethodPost, "https://example.com/admin/login/", strings.NewReader("email=root%40example.com&password="+strings.ReplaceAll(goodPassword, " ", "+")))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	site.ServeHTTP(rec, r)
 	if c := rec.Header().Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-") || !strings.Contains(c, "; Secure") || !strings.Contains(c, "; HttpOnly") ||
 		!strings.Contains(c, "; SameSite=Lax") || !strings.Contains(c, "Path=/;") {

@@ -27,6 +27,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/overview"
 	"github.com/ridecopilot/ridecopilot/internal/table"
 	"github.com/ridecopilot/ridecopilot/internal/trail"
+	"github.com/ridecopilot/ridecopilot/internal/web"
 )
 
 // Path is where the site is.
@@ -86,6 +87,7 @@ type Site struct {
 	style     *asset
 	script    *asset
 	started   time.Time
+	gate      web.Gate
 }
 
 // section groups resources in the menu.
@@ -102,7 +104,7 @@ func New(o Options) *Site {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{Options: o, mux: http.NewServeMux(), started: o.Now()}
+	s := &Site{Options: o, mux: http.NewServeMux(), started: o.Now(), gate: web.Gate{Secure: o.Secure}}
 	s.declare()
 	checkNames(s.resources, o.Tables.Columns)
 	s.style = newAsset("admin.css", "text/css; charset=utf-8")

@@ -28,39 +28,6 @@ func (s *Site) cookie(name, value string, seconds int) *http.Cookie {
 	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }
 
-// ours tells whether a request that changes something comes from a page of this
-// site, as the browser says (promise B2). One that has no cookie has nothing to
-// lose, and need not say.
-func (q *request) ours(cookie bool) bool {
-	sites, origins := q.r.Header.Values("Sec-Fetch-Site"), q.r.Header.Values("Origin")
-	proven := false
-	for _, v := range sites {
-		if v != "same-origin" {
-			return false
-		}
-		proven = true
-	}
-	scheme := "http"
-	if q.site.Secure {
-		scheme = "https"
-	}
-	for _, v := range origins {
-		if v == "null" && proven { // our pages tell nobody where they are
-			continue
-		}
-		u, err := url.Parse(v)
-		if err != nil || u.Scheme != scheme || !strings.EqualFold(bareHost(scheme, u.Host), bareHost(scheme, q.r.Host)) {
-			return false
-		}
-		proven = true
-	}
-	return proven || !cookie
-}
-
-func bareHost(scheme, host string) string {
-	return strings.TrimSuffix(host, map[string]string{"http": ":80", "https": ":443"}[scheme])
-}
-
 // The limits of forms: a text of 5,000 code points is the longest field, a photo
 // the largest file.
 const (
@@ -74,7 +41,7 @@ var errForm = fault.New(fault.Invalid, "The form or the address could not be rea
 
 // readForm reads the fields of a form of ours (promises B2, B5, I1, I2).
 func (q *request) readForm() error {
-	if !q.ours(true) {
+	if !q.site.gate.Pass(q.r, true) {
 		return errForged
 	}
 	form, err := parseForm(q.w, q.r)
@@ -217,8 +184,7 @@ func (s *Site) showLogin(w http.ResponseWriter, r *http.Request) {
 // the answer is the same (promises T4, B9).
 func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 	q := s.begin(w, r)
-	_, noCookie := r.Cookie(s.cookieName())
-	if !q.ours(noCookie == nil) {
+	if !s.gate.Pass(r, true) { // it is answered with a cookie
 		q.fail(errForged)
 		return
 	}

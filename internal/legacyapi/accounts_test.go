@@ -121,9 +121,12 @@ func TestDoors_T13_T20_B2(t *testing.T) {
 		ana.get("user").want(200)
 		b.origin = "https://evil.example"
 		b.post("login", obj{"email": ana.email, "password": goodPassword}).want(403)
-		stranger := w.browser() // a program without cookies
+		// What is answered with a cookie must say where it comes from as well.
+		stranger := w.browser()
 		stranger.origin = ""
-		stranger.post("login", obj{"email": ana.email, "password": goodPassword}).want(200)
+		stranger.post("login", obj{"email": ana.email, "password": goodPassword}).want(403)
+		stranger.post("logout", obj{}).want(403)
+		stranger.raw("POST", "login", "application/json", []byte(`{"email":"`+ana.email+`","password":"`+goodPassword+`"}`), "Sec-Fetch-Site", "none").want(200)
 	})
 }
 

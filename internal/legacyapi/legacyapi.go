@@ -21,6 +21,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/web"
 )
 
 // Options are what the API is made of.
@@ -40,6 +41,7 @@ type Options struct {
 // API serves the paths of the older client.
 type API struct {
 	Options
+	gate    web.Gate
 	methods map[string]map[string]handler // by path, by method
 	forms   media.Turnstile               // for forms, which hold an image in memory (promise O3)
 }
@@ -66,10 +68,16 @@ func New(o Options) *API {
 	if o.SameSite == 0 {
 		o.SameSite = http.SameSiteLaxMode
 	}
-	a := &API{Options: o, methods: map[string]map[string]handler{}}
+	a := &API{Options: o, gate: web.Gate{Secure: o.Secure, Allowed: o.AllowedOrigin}, methods: map[string]map[string]handler{}}
 	a.register()
 	return a
 }
+
+// The paths that are answered with a cookie.
+const (
+	loginPath  = "/api/login"
+	logoutPath = "/api/logout"
+)
 
 // register is every route. Those of closed are for people who are signed in.
 func (a *API) register() {
@@ -88,8 +96,8 @@ func (a *API) register() {
 		})
 	}
 	open(http.MethodPost, "/api/register", a.signUp)
-	open(http.MethodPost, "/api/login", a.signIn)
-	open(http.MethodPost, "/api/logout", a.signOut)
+	open(http.MethodPost, loginPath, a.signIn)
+	open(http.MethodPost, logoutPath, a.signOut)
 	closed(http.MethodGet, "/api/user", a.readUser)
 	closed(http.MethodPut, "/api/user-update", a.updateUser)
 	closed(http.MethodDelete, "/api/user-delete", a.deleteUser)

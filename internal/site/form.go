@@ -19,8 +19,10 @@ const maxToken = 512
 
 // readForm reads the fields of a form that was sent from one of our own pages. A
 // status other than 0 says why it was refused; nothing is repaired (I1, I2).
-func readForm(w http.ResponseWriter, r *http.Request) (url.Values, int) {
-	if foreign(r) {
+func (s *Site) readForm(w http.ResponseWriter, r *http.Request) (url.Values, int) {
+	// No cookie is involved, the token is the credential; still, no other site has a
+	// reason to send it from a browser.
+	if !s.gate.Pass(r, false) {
 		return nil, http.StatusForbidden
 	}
 	ct, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -45,38 +47,6 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, int) {
 		}
 	}
 	return form, 0
-}
-
-// foreign tells whether another site's page sent the request. No cookie is
-// involved, the token is the credential; still, nobody else has a reason to send
-// it from a browser. Our pages tell nobody where they are, which makes some
-// browsers write "null" as the origin of their own forms: that alone does not
-// count against a request.
-func foreign(r *http.Request) bool {
-	for _, site := range r.Header.Values("Sec-Fetch-Site") {
-		if site != "same-origin" && site != "none" {
-			return true
-		}
-	}
-	for _, origin := range r.Header.Values("Origin") {
-		if origin == "null" {
-			continue
-		}
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || hostOf(u.Scheme, u.Host) != hostOf(u.Scheme, r.Host) {
-			return true
-		}
-	}
-	return false
-}
-
-// hostOf is host as browsers spell it: without the scheme's own port.
-func hostOf(scheme, host string) string {
-	port := ":80"
-	if scheme == "https" {
-		port = ":443"
-	}
-	return strings.TrimSuffix(strings.ToLower(host), port)
 }
 
 // clean tells whether s is text that both of our databases would take.

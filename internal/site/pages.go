@@ -142,7 +142,7 @@ func (s *Site) reset(w http.ResponseWriter, r *http.Request) {
 
 // form reads a form and the token in it, and answers for those it refuses.
 func (s *Site) form(w http.ResponseWriter, r *http.Request) (form url.Values, token string, ok bool) {
-	form, status := readForm(w, r)
+	form, status := s.readForm(w, r)
 	if status == 0 {
 		if token = tokenOf(form); token != "" {
 			return form, token, true

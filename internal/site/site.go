@@ -13,6 +13,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/web"
 )
 
 // Accounts is what the pages need to spend mailed tokens.
@@ -30,6 +31,7 @@ type Options struct {
 	// OpenAPI gives the description as JSON; it is asked when somebody first opens
 	// the page of Docs. Without it, that page reads what /api/openapi.json gives.
 	OpenAPI   func() []byte
+	Secure    bool         // the pages are on https
 	AdminPath string       // where the start page finds the admin; empty when there is none
 	Log       *slog.Logger // slog.Default when nil
 }
@@ -38,6 +40,7 @@ type Options struct {
 type Site struct {
 	accounts Accounts
 	admin    string
+	gate     web.Gate
 	log      *slog.Logger
 
 	style string // where the style sheet of the pages is
@@ -47,7 +50,7 @@ type Site struct {
 
 // New returns the pages, ready to be served.
 func New(o Options) *Site {
-	s := &Site{accounts: o.Accounts, admin: o.AdminPath, log: o.Log}
+	s := &Site{accounts: o.Accounts, admin: o.AdminPath, log: o.Log, gate: web.Gate{Secure: o.Secure}}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

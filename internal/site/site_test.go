@@ -52,7 +52,7 @@ func (a *accounts) ConfirmReset(_ context.Context, by account.Actor, token, pw s
 const token = "c2VjcmV0-dG9rZW4_dGhhdCBub2JvZHkga25vd3M"
 
 func newSite(a *accounts) *site.Site {
-	return site.New(site.Options{Accounts: a, Log: slog.New(slog.DiscardHandler)})
+	return site.New(site.Options{Accounts: a, Secure: true, Log: slog.New(slog.DiscardHandler)})
 }
 
 func pages(a *accounts) http.Handler { return newSite(a).Pages() }
@@ -390,7 +390,11 @@ func TestForeignForms(t *testing.T) {
 		{"our page", []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://site.test"}, 200},
 		{"our page, which says nothing of itself", []string{"Sec-Fetch-Site", "same-origin", "Origin", "null"}, 200},
 		{"our page in an older browser", []string{"Origin", "null"}, 200},
-		{"our page with the port spelled out", []string{"Origin", "https://SITE.test:443"}, 200},
+		{"our page in an older browser, which tells its origin", []string{"Origin", "https://site.test"}, 200},
+		{"an origin as no browser spells it", []string{"Origin", "https://SITE.test:443"}, 403},
+		{"a user before the host", []string{"Origin", "https://evil@site.test"}, 403},
+		{"a path behind the host", []string{"Origin", "https://site.test/x"}, 403},
+		{"plain HTTP", []string{"Origin", "http://site.test"}, 403},
 		{"another site", []string{"Sec-Fetch-Site", "cross-site", "Origin", "null"}, 403},
 		{"another site that hides", []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{"a sibling", []string{"Sec-Fetch-Site", "same-site", "Origin", "https://www.site.test"}, 403},

@@ -225,8 +225,9 @@ func TestForged_Wire_B2_Z6(t *testing.T) {
 		for name, h := range map[string]http.Header{
 			"neither header":     {},
 			"a sibling host":     {"Sec-Fetch-Site": {"same-site"}},
+			"a user before it":   {"Origin": {"http://evil@" + w.host}},
+			"a path behind it":   {"Origin": {"http://" + w.host + "/x"}},
 			"a foreign page":     {"Sec-Fetch-Site": {"cross-site"}},
-			"typed in":           {"Sec-Fetch-Site": {"none"}},
 			"another origin":     {"Origin": {"http://evil.example"}},
 			"https":              {"Origin": {"https://" + w.host}},
 			"another port":       {"Origin": {"http://127.0.0.1:1"}},
