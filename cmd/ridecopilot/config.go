@@ -25,6 +25,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/mail"
 	"github.com/ridecopilot/ridecopilot/internal/rdsauth"
 	"github.com/ridecopilot/ridecopilot/internal/store"
+	"github.com/ridecopilot/ridecopilot/internal/web"
 )
 
 // setting is a row of the table of settings. Their names are fixed.
@@ -102,8 +103,9 @@ type config struct {
 
 	from     map[string]string // by setting: where its value comes from
 	text     map[string]string // by setting: the value as it was given
-	problems []string          // what is missing or wrong: the server does not start
-	warnings []string          // what is weaker than it should be
+	problems []string          // settings that cannot be read or cannot work: the server does not start
+	lacking  []string          // settings that are missing or too weak to be used: the server does not start
+	warnings []string          // settings that are weaker than they should be
 	notes    io.Writer         // what else a check has to say
 }
 
@@ -190,6 +192,10 @@ func (c *config) problem(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
+func (c *config) lacks(format string, args ...any) {
+	c.lacking = append(c.lacking, fmt.Sprintf(format, args...))
+}
+
 func (c *config) warn(text string) { c.warnings = append(c.warnings, text) }
 
 func (c *config) parse() {
@@ -197,9 +203,12 @@ func (c *config) parse() {
 	c.addr, c.dataDir, c.databaseURL = t["ADDR"], t["DATA_DIR"], t["DATABASE_URL"]
 	c.smtpURL, c.mailFrom = t["SMTP_URL"], t["MAIL_FROM"]
 	c.logLevel, c.logFormat = strings.ToLower(t["LOG_LEVEL"]), strings.ToLower(t["LOG_FORMAT"])
-	host, _, err := net.SplitHostPort(c.addr)
-	if err != nil {
+	host, port, err := net.SplitHostPort(c.addr)
+	if err != nil || !isPort(port) {
 		c.problem("ADDR must be host:port, such as 127.0.0.1:8000")
+	}
+	if i, err := os.Stat(c.dataDir); err == nil && !i.IsDir() {
+		c.problem("DATA_DIR %s is a file: it must be a folder", c.dataDir)
 	}
 	if c.databaseURL != "" {
 		if err := store.CheckURL(c.databaseURL); err != nil {
@@ -229,8 +238,10 @@ func (c *config) parse() {
 	}
 	if c.metricsAddr = t["METRICS_ADDR"]; strings.EqualFold(c.metricsAddr, "off") {
 		c.metricsAddr = ""
-	} else if metricsHost, _, err := net.SplitHostPort(c.metricsAddr); err != nil {
+	} else if metricsHost, metricsPort, err := net.SplitHostPort(c.metricsAddr); err != nil || !isPort(metricsPort) {
 		c.problem("METRICS_ADDR must be host:port or off")
+	} else if metricsPort == port && port != "0" && (metricsHost == host || isAny(host) || isAny(metricsHost)) {
+		c.problem("METRICS_ADDR and ADDR are the same: each needs a port of its own")
 	} else if !isLoopback(metricsHost) {
 		c.warn("METRICS_ADDR is not loopback: make sure that only your monitoring reaches it")
 	}
@@ -240,11 +251,23 @@ func (c *config) parse() {
 	c.parseDatabaseIAM()
 }
 
+// isPort tells whether a listener can have a port; 0 is any that is free.
+func isPort(port string) bool {
+	n, err := net.LookupPort("tcp", port)
+	return err == nil && n >= 0 && n <= 65535 && port != ""
+}
+
+// isAny tells whether a listener at host takes what comes to any address.
+func isAny(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || (err == nil && ip.IsUnspecified())
+}
+
 func (c *config) parsePublicURL(host string) {
 	given := c.text["PUBLIC_URL"]
 	if given == "" {
 		if !isLoopback(host) {
-			c.problem("PUBLIC_URL is required when ADDR is not loopback, such as https://api.example.com")
+			c.lacks("PUBLIC_URL is required when ADDR is not loopback, such as https://api.example.com")
 		}
 		given = "http://" + c.addr
 		c.text["PUBLIC_URL"], c.from["PUBLIC_URL"] = given, "default"
@@ -255,6 +278,16 @@ func (c *config) parsePublicURL(host string) {
 		u = &url.URL{Scheme: "http", Host: "localhost"}
 	}
 	u.Path = ""
+	// Requests name the host as browsers spell it: an international name in another
+	// spelling would match none.
+	if name, ok := web.ParseHost(u.Scheme, u.Host); ok {
+		u.Host = name
+	} else if c.from["PUBLIC_URL"] != "default" {
+		c.problem("PUBLIC_URL names no host that clients can reach: %q", u.Host)
+	}
+	if c.from["PUBLIC_URL"] != "default" && isAny(u.Hostname()) {
+		c.problem("PUBLIC_URL must be an address that clients can reach: %s is none, it stands for all of this machine's", u.Hostname())
+	}
 	c.publicURL = u
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		c.warn("PUBLIC_URL is not https: passwords and tokens travel in the open")
@@ -288,6 +321,9 @@ func (c *config) parseTimes() {
 		}
 		*d.into = v
 	}
+	if c.accessTTL > c.refreshTTL && c.refreshTTL >= time.Minute {
+		c.problem("ACCESS_TOKEN_TTL is longer than REFRESH_TOKEN_TTL: a session would end before its access token")
+	}
 	if c.accessTTL > account.DefaultAccessTTL {
 		c.warn("ACCESS_TOKEN_TTL is longer than 24h")
 	}
@@ -311,12 +347,12 @@ func (c *config) parseTimes() {
 
 func (c *config) parseLists() {
 	for origin := range fields(c.text["CORS_ALLOWED_ORIGINS"]) {
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || (u.Scheme != "http" && u.Scheme != "https") {
-			c.problem("CORS_ALLOWED_ORIGINS must be exact origins, such as https://app.example.com; %q is not one", origin)
+		exact, err := web.ParseOrigin(origin)
+		if err != nil {
+			c.problem("CORS_ALLOWED_ORIGINS: %q can never match: %v", origin, err)
 			continue
 		}
-		c.origins = append(c.origins, origin)
+		c.origins = append(c.origins, exact)
 	}
 	for cidr := range fields(c.text["TRUSTED_PROXIES"]) {
 		p, err := netip.ParsePrefix(cidr)
@@ -327,6 +363,16 @@ func (c *config) parseLists() {
 				continue
 			}
 			p = netip.PrefixFrom(ip, ip.BitLen())
+		}
+		if a := p.Addr(); a.Is4In6() { // addresses of clients are compared as IPv4
+			if p.Bits() < 96 {
+				c.problem("TRUSTED_PROXIES: %q can never match: write it as IPv4", cidr)
+				continue
+			}
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
+		if p.Bits() == 0 {
+			c.warn("TRUSTED_PROXIES trusts every address: anybody can say to come from anywhere, and is never slowed down")
 		}
 		c.proxies = append(c.proxies, p)
 	}
@@ -368,6 +414,17 @@ func (c *config) checkMail() {
 	}
 	if _, err := mail.NewSMTP(c.smtpURL, c.mailFrom); err != nil {
 		c.problem("SMTP_URL: %v", err)
+		return
+	}
+	u, err := url.Parse(c.smtpURL)
+	switch {
+	case err != nil: // NewSMTP has read it
+	case u.Scheme == "smtp" && u.Port() == "465":
+		c.problem("SMTP_URL: port 465 begins with TLS: write smtps:// for it, or port 587")
+	case u.Scheme == "smtps" && (u.Port() == "587" || u.Port() == "25"):
+		c.problem("SMTP_URL: port %s begins without TLS: write smtp:// for it, or port 465", u.Port())
+	case !isLoopback(u.Hostname()) && strings.HasSuffix(c.mailFrom, "@localhost>"):
+		c.warn("MAIL_FROM is at localhost: mail servers refuse such a sender")
 	}
 }
 
@@ -381,14 +438,14 @@ func (c *config) checkSecrets() {
 	const advice = ": set it to at least 32 random bytes, such as the output of: openssl rand -base64 48"
 	c.secret, c.previousSecret = c.text["SECRET_KEY"], c.text["SECRET_KEY_PREVIOUS"]
 	if c.secret == "" && c.postgres() {
-		c.problem("SECRET_KEY is required on PostgreSQL%s", advice)
+		c.lacks("SECRET_KEY is required on PostgreSQL%s", advice)
 	}
 	for _, s := range []struct{ name, value string }{{"SECRET_KEY", c.secret}, {"SECRET_KEY_PREVIOUS", c.previousSecret}} {
 		if s.value == "" {
 			continue
 		}
 		if why := weakSecret(s.value); why != "" {
-			c.problem("%s %s%s", s.name, why, advice)
+			c.lacks("%s %s%s", s.name, why, advice)
 		}
 	}
 	if c.secret != "" && c.secret == c.previousSecret {
@@ -402,7 +459,7 @@ func weakSecret(s string) string {
 		return "is shorter than 32 bytes"
 	}
 	for _, known := range knownSecrets {
-		if strings.HasPrefix(strings.ToLower(s), known) {
+		if lower := strings.ToLower(s); strings.HasPrefix(lower, known) || strings.Count(lower, known) > 1 {
 			return "looks like an example"
 		}
 	}
@@ -412,6 +469,11 @@ func weakSecret(s string) string {
 	}
 	if len(distinct) < 8 {
 		return "has too few different characters"
+	}
+	for n := 1; n < minSecret && n <= len(s)/2; n++ {
+		if strings.HasPrefix(strings.Repeat(s[:n], len(s)/n+1), s) {
+			return "repeats itself"
+		}
 	}
 	return ""
 }
@@ -434,7 +496,7 @@ func (c *config) parseDatabaseIAM() {
 		return
 	}
 	if !c.postgres() {
-		c.problem("DATABASE_IAM_AUTH is on, but DATABASE_URL is not set")
+		c.lacks("DATABASE_IAM_AUTH is on, but DATABASE_URL is not set")
 		return
 	}
 	if err := rdsauth.Check(c.databaseURL); err != nil {
@@ -449,10 +511,11 @@ func (c *config) parseDatabaseIAM() {
 
 // check is the problems of the settings as one error of usage.
 func (c *config) check() error {
-	if len(c.problems) == 0 {
+	all := slices.Concat(c.problems, c.lacking)
+	if len(all) == 0 {
 		return nil
 	}
-	return usageError{errors.New(strings.Join(c.problems, "\nridecopilot: "))}
+	return usageError{errors.New(strings.Join(all, "\nridecopilot: "))}
 }
 
 // secretFile keeps the secret that an embedded database begins with.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -78,6 +79,51 @@ func TestConfig_order(t *testing.T) {
 	}
 }
 
+// The origins of app shells, international names and ports that go without saying
+// are read as browsers spell them; so is the host of PUBLIC_URL.
+func TestConfig_spellings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	p := &program{environ: []string{
+		"CORS_ALLOWED_ORIGINS=capacitor://localhost, ionic://localhost, tauri://localhost, https://Șoferi.example:443, http://App.example.com:80/, http://localhost:5173",
+		"PUBLIC_URL=https://Mașini.example:443", "TRUSTED_PROXIES=10.0.0.0/8,::ffff:192.0.2.0/120,192.0.2.7",
+	}}
+	c, err := p.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.check(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(c.origins, " "), "capacitor://localhost ionic://localhost tauri://localhost https://xn--oferi-e9b.example http://app.example.com http://localhost:5173"; got != want {
+		t.Errorf("the origins are %s, want %s", got, want)
+	}
+	if got, want := c.publicURL.String(), "https://xn--maini-g9b.example"; got != want {
+		t.Errorf("the public address is %s, want %s", got, want)
+	}
+	if got, want := fmt.Sprint(c.proxies), "[10.0.0.0/8 192.0.2.0/24 192.0.2.7/32]"; got != want {
+		t.Errorf("the proxies are %s, want %s", got, want)
+	}
+}
+
+// The secret that SQLite begins with is named as what it is.
+func TestConfigCheck_generatedSecret(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if got := line(t, command(t, nil, "", "config", "check"), "SECRET_KEY"); got != "- from made at the first start" {
+		t.Errorf("before the first start it is %q", got)
+	}
+	command(t, nil, "", "migrate").ended(t, 0)
+	secret, err := os.ReadFile("data/secret.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := command(t, nil, "", "config", "check")
+	r.ended(t, 0)
+	if got := line(t, r, "SECRET_KEY"); got != "******** from generated, file data/secret.key" || strings.Contains(r.out, strings.TrimSpace(string(secret))) {
+		t.Errorf("after it, it is %q", got)
+	}
+}
+
 // What is weak or wrong is named, and secrets never are (promise P5).
 func TestConfigCheck_P5(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -87,17 +133,41 @@ func TestConfigCheck_P5(t *testing.T) {
 		{"PUBLIC_URL=http://api.example.com", "weak:   PUBLIC_URL is not https"},
 		{"ACCESS_TOKEN_TTL=48h", "weak:   ACCESS_TOKEN_TTL"},
 		{"REFRESH_TOKEN_TTL=1000h", "weak:   REFRESH_TOKEN_TTL"},
-		{"ADDR=0.0.0.0:8000", "wrong:  PUBLIC_URL is required"},
+		{"ADDR=0.0.0.0:8000", "missing: PUBLIC_URL is required"},
 		{"ADDR=8000", "wrong:  ADDR"},
 		{"PUBLIC_URL=api.example.com", "wrong:  PUBLIC_URL"},
 		{"PUBLIC_URL=https://example.com/app", "wrong:  PUBLIC_URL"},
 		{"DATABASE_URL=mysql://a:hunter22@db/x", "wrong:  DATABASE_URL"},
-		{"SECRET_KEY=hunter22", "wrong:  SECRET_KEY"},
+		{"SECRET_KEY=hunter22", "missing: SECRET_KEY is shorter"},
+		{"SECRET_KEY=hunter22-hunter22-hunter22-hunter22-hunter22", "missing: SECRET_KEY repeats itself"},
+		{"SECRET_KEY=0123456789abcdef0123456789abcdef0123456789abcdef", "missing: SECRET_KEY repeats itself"},
+		{"SECRET_KEY=hunter22-secret-hunter23-secret-hunter24", "missing: SECRET_KEY looks like an example"},
+		{"SECRET_KEY=Django-insecure-hunter22-0123456789abcdefgh", "missing: SECRET_KEY looks like an example"},
 		{"ACCESS_TOKEN_TTL=1s", "wrong:  ACCESS_TOKEN_TTL"},
 		{"REFRESH_TOKEN_TTL=soon", "wrong:  REFRESH_TOKEN_TTL"},
 		{"DRAIN_DELAY=2h", "wrong:  DRAIN_DELAY"},
-		{"CORS_ALLOWED_ORIGINS=*", "wrong:  CORS_ALLOWED_ORIGINS"},
-		{"CORS_ALLOWED_ORIGINS=https://app.example.com/", "wrong:  CORS_ALLOWED_ORIGINS"},
+		// Of settings it counts whether they can work, not whether they have a form.
+		{"CORS_ALLOWED_ORIGINS=*", `wrong:  CORS_ALLOWED_ORIGINS: "*" can never match`},
+		{"CORS_ALLOWED_ORIGINS=https://app.example.com,https://*.example.com", `wrong:  CORS_ALLOWED_ORIGINS: "https://*.example.com" can never match`},
+		{"CORS_ALLOWED_ORIGINS=null", "wrong:  CORS_ALLOWED_ORIGINS"},
+		{"CORS_ALLOWED_ORIGINS=app.example.com", "wrong:  CORS_ALLOWED_ORIGINS"},
+		{"CORS_ALLOWED_ORIGINS=https://app.example.com/app", "wrong:  CORS_ALLOWED_ORIGINS"},
+		{"ADDR=127.0.0.1:80000", "wrong:  ADDR"},
+		{"ADDR=127.0.0.1:", "wrong:  ADDR"},
+		{"METRICS_ADDR=127.0.0.1:8000", "wrong:  METRICS_ADDR and ADDR are the same"},
+		{"METRICS_ADDR=127.0.0.1:metrics-port", "wrong:  METRICS_ADDR"},
+		{"DATA_DIR=/dev/null", "wrong:  DATA_DIR"},
+		{"PUBLIC_URL=https://0.0.0.0:8000", "wrong:  PUBLIC_URL"},
+		{"PUBLIC_URL=https://api.example.com:70000", "wrong:  PUBLIC_URL"},
+		{"PUBLIC_URL=https://*.example.com", "wrong:  PUBLIC_URL"},
+		{"REFRESH_TOKEN_TTL=1h", "wrong:  ACCESS_TOKEN_TTL is longer than REFRESH_TOKEN_TTL"},
+		{"SMTP_URL=smtp://mail.example.com:465", "wrong:  SMTP_URL: port 465"},
+		{"SMTP_URL=smtps://mail.example.com:587", "wrong:  SMTP_URL: port 587"},
+		{"SMTP_URL=smtp://mail.example.com", "weak:   MAIL_FROM is at localhost"},
+		{"TRUSTED_PROXIES=0.0.0.0/0", "weak:   TRUSTED_PROXIES trusts every address"},
+		{"TRUSTED_PROXIES=::ffff:0.0.0.0/64", "wrong:  TRUSTED_PROXIES"},
+		{"S3_BUCKET=s3://photos", "wrong:  S3_BUCKET must be the name of a bucket alone"},
+		{"S3_REGION=eu-central-1", "missing: S3_REGION is set, but S3_BUCKET is not"},
 		{"TRUSTED_PROXIES=somewhere", "wrong:  TRUSTED_PROXIES"},
 		{"REGISTRATION=maybe", "wrong:  REGISTRATION"},
 		{"THROTTLE=maybe", "wrong:  THROTTLE"},
@@ -107,10 +177,14 @@ func TestConfigCheck_P5(t *testing.T) {
 	} {
 		t.Run(tt.env, func(t *testing.T) {
 			r := command(t, []string{tt.env}, "", "config", "check")
-			if r.code != 1 || !strings.Contains(r.out, "\n"+tt.verdict) || strings.Contains(r.out+r.errors, "hunter22") {
-				t.Errorf("exit code %d, want 1 and %q:\n%s%s", r.code, tt.verdict, r.out, r.errors)
+			want := 1 // weak or missing; 2 is for what cannot be read or cannot work
+			if strings.HasPrefix(tt.verdict, "wrong") {
+				want = 2
 			}
-			if name, _, _ := strings.Cut(tt.env, "="); strings.HasPrefix(tt.verdict, "wrong") {
+			if r.code != want || !strings.Contains(r.out, "\n"+tt.verdict) || strings.Contains(r.out+r.errors, "hunter22") {
+				t.Errorf("exit code %d, want %d and %q:\n%s%s", r.code, want, tt.verdict, r.out, r.errors)
+			}
+			if name, _, _ := strings.Cut(tt.env, "="); !strings.HasPrefix(tt.verdict, "weak") {
 				r := command(t, []string{tt.env}, "", "serve")
 				r.ended(t, 2)
 				if !strings.Contains(r.errors, name) || strings.Contains(r.errors, "hunter22") {

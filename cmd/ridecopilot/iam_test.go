@@ -376,7 +376,11 @@ func TestConfig_DatabaseIAM(t *testing.T) {
 		if tt.url != "" {
 			env = append(env, "DATABASE_URL="+tt.url)
 		}
-		command(t, env, "", "config", "check").ended(t, 1, tt.want)
+		want := exitUsage
+		if tt.url == "" || strings.Contains(tt.want, "unused") { // it is missing, or weak
+			want = exitFailed
+		}
+		command(t, env, "", "config", "check").ended(t, want, tt.want)
 	}
 	command(t, []string{"DATABASE_IAM_AUTH=on", "SECRET_KEY=" + testSecret, "DATABASE_URL=postgres://u@db.abc.eu-central-1.rds.amazonaws.com/x?sslmode=verify-full"},
 		"", "config", "check").ended(t, 0, "Nothing is missing or weak.")

@@ -118,6 +118,6 @@ func TestLegacyAPI_B1_B3(t *testing.T) {
 		t.Errorf("with LEGACY_API=off register = %d, want 404", status)
 	}
 	s.stop(t)
-	command(t, []string{"COOKIE_SAMESITE=none"}, "", "config", "check").ended(t, 1, "COOKIE_SAMESITE=none needs")
-	command(t, []string{"COOKIE_SAMESITE=strict"}, "", "config", "check").ended(t, 1, "COOKIE_SAMESITE must be")
+	command(t, []string{"COOKIE_SAMESITE=none"}, "", "config", "check").ended(t, 2, "COOKIE_SAMESITE=none needs")
+	command(t, []string{"COOKIE_SAMESITE=strict"}, "", "config", "check").ended(t, 2, "COOKIE_SAMESITE must be")
 }

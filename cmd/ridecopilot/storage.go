@@ -47,21 +47,24 @@ func (c *config) parseStorage() {
 			c.warn("S3_ENDPOINT is not https: photos and documents travel in the open")
 		}
 	}
+	if strings.ContainsAny(c.s3.bucket, "/: ") {
+		c.problem("S3_BUCKET must be the name of a bucket alone: it is neither an address nor a path")
+	}
 	domain, id, key := t["CLOUDFRONT_DOMAIN"], t["CLOUDFRONT_KEY_ID"], t["CLOUDFRONT_PRIVATE_KEY"]
 	switch given := domain + id + key; {
 	case c.s3.bucket == "":
 		for _, name := range []string{"S3_REGION", "S3_ENDPOINT", "S3_PREFIX", "CLOUDFRONT_DOMAIN", "CLOUDFRONT_KEY_ID", "CLOUDFRONT_PRIVATE_KEY"} {
 			if t[name] != "" {
-				c.problem("%s is set, but S3_BUCKET is not", name)
+				c.lacks("%s is set, but S3_BUCKET is not", name)
 			}
 		}
 		if c.s3.pathStyle {
-			c.problem("S3_PATH_STYLE is on, but S3_BUCKET is not set")
+			c.lacks("S3_PATH_STYLE is on, but S3_BUCKET is not set")
 		}
 	case given == "":
 	case domain == "" || id == "" || key == "":
-		c.problem("CLOUDFRONT_DOMAIN, CLOUDFRONT_KEY_ID and CLOUDFRONT_PRIVATE_KEY go together: set all or none")
-	case strings.ContainsAny(domain, "/:"):
+		c.lacks("CLOUDFRONT_DOMAIN, CLOUDFRONT_KEY_ID and CLOUDFRONT_PRIVATE_KEY go together: set all or none")
+	case strings.ContainsAny(domain, "/:*") || !strings.Contains(domain, "."):
 		c.problem("CLOUDFRONT_DOMAIN must be a host name, such as media.example.com")
 	default:
 		c.s3.cloudFront = &s3.CloudFront{Domain: domain, KeyID: id, PrivateKeyPEM: key}
@@ -174,19 +177,19 @@ func (p *program) showChange(ch s3.Change) {
 
 // checkBucket tells what is missing on the bucket, for config check.
 func (c *config) checkBucket(ctx context.Context) {
-	if c.s3.bucket == "" || len(c.problems) > 0 {
+	if c.s3.bucket == "" || len(c.problems)+len(c.lacking) > 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	s, err := c.openStorage(ctx)
 	if err != nil {
-		c.problem("%v", err)
+		c.lacks("%v", err)
 		return
 	}
 	changes, err := c.bucketRules(ctx, s.(*s3.Bucket), false) //nolint:errcheck // with S3_BUCKET it is no other
 	if err != nil {
-		c.problem("bucket %s cannot be looked at: %v", c.s3.bucket, err)
+		c.lacks("bucket %s cannot be looked at: %v", c.s3.bucket, err)
 		return
 	}
 	for _, ch := range changes {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -82,16 +84,25 @@ func (p *program) configCommand() *cobra.Command {
 				if from == "" {
 					from = "not set"
 				}
+				if s.name == "SECRET_KEY" && value == "" {
+					value, from = c.generatedSecret()
+				}
 				fmt.Fprintf(p.stdout, "%-22s %-45s (%s)\n", s.name, s.shown(value), from)
 			}
 			c.checkBucket(cmd.Context())
 			for _, w := range c.warnings {
 				fmt.Fprintln(p.stdout, "weak:  ", w)
 			}
+			for _, what := range c.lacking {
+				fmt.Fprintln(p.stdout, "missing:", what)
+			}
 			for _, problem := range c.problems {
 				fmt.Fprintln(p.stdout, "wrong: ", problem)
 			}
-			if len(c.problems)+len(c.warnings) > 0 {
+			switch {
+			case len(c.problems) > 0:
+				return usageError{errQuiet}
+			case len(c.lacking)+len(c.warnings) > 0:
 				return errQuiet
 			}
 			fmt.Fprintln(p.stdout, "Nothing is missing or weak.")
@@ -99,6 +110,24 @@ func (p *program) configCommand() *cobra.Command {
 		},
 	})
 	return c
+}
+
+// generatedSecret is the secret that an embedded database begins with, and where it
+// comes from.
+func (c *config) generatedSecret() (value, from string) {
+	if c.postgres() {
+		return "", "not set"
+	}
+	path := filepath.Join(c.dataDir, secretFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "made at the first start"
+	}
+	if err != nil {
+		c.problem("SECRET_KEY cannot be read from %s", path)
+		return "", "generated, file " + path
+	}
+	return strings.TrimSpace(string(text)), "generated, file " + path
 }
 
 // shown is a value as it may be printed (promise P5).

@@ -20,6 +20,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/calendar"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 	"github.com/ridecopilot/ridecopilot/internal/table"
 )
 
@@ -263,7 +264,10 @@ func (q *request) fail(err error) {
 			v.Title = "Not found"
 		}
 	}
-	if v.Code >= http.StatusInternalServerError {
+	switch {
+	case errors.Is(err, fault.Unavailable):
+		note.Busy(q.ctx, err)
+	case v.Code >= http.StatusInternalServerError:
 		q.site.Log.ErrorContext(q.ctx, "request failed", "route", q.r.Pattern, "err", err, "request_id", q.r.Header.Get("X-Request-Id"))
 	}
 	q.render(v.Code, "fail.html", v)

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 )
 
 // problem is an error as clients see it (RFC 9457).
@@ -88,8 +89,13 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	writeProblem(w, r, p)
 }
 
+// logProblem logs what is wrong with us. That the server is busy passes, and is
+// noted for the outermost ring, which tells of many such answers in one line.
 func (a *API) logProblem(r *http.Request, p *problem) {
-	if p.cause != nil {
+	switch {
+	case p.Status == http.StatusServiceUnavailable && p.cause != nil:
+		note.Busy(r.Context(), p.cause)
+	case p.cause != nil:
 		a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("route", r.Pattern), slog.Int("status", p.Status),
 			slog.String("request_id", requestID(r)), slog.Any("err", p.cause))
 	}

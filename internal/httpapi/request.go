@@ -206,6 +206,9 @@ func bearer(r *http.Request) (token string, given bool, err error) {
 // checks that a JSON body can be understood in one way only. What it has read
 // stands in the request again for the decoder.
 func readBody(r *http.Request, o operation) ([]byte, error) {
+	if r.ContentLength > o.maxBody { // before a client that waits for "100 Continue" sends it
+		return nil, tooLarge(o.maxBody)
+	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, o.maxBody+1))
 	switch {
 	case err != nil:

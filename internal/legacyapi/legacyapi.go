@@ -21,6 +21,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/note"
 	"github.com/ridecopilot/ridecopilot/internal/web"
 )
 
@@ -229,11 +230,11 @@ var statusOf = map[fault.Kind]int{
 }
 
 func (a *API) logProblem(c *call, status int, err error) {
-	level := slog.LevelError
-	if errors.Is(err, fault.Unavailable) { // and will pass
-		level = slog.LevelWarn
+	if errors.Is(err, fault.Unavailable) { // it passes, and the outermost ring tells of many in one line
+		note.Busy(c.ctx(), err)
+		return
 	}
-	a.Log.Log(c.ctx(), level, "request failed", "route", c.r.Pattern, "status", status, "request_id", c.r.Header.Get("X-Request-Id"), "err", err)
+	a.Log.ErrorContext(c.ctx(), "request failed", "route", c.r.Pattern, "status", status, "request_id", c.r.Header.Get("X-Request-Id"), "err", err)
 }
 
 // detail answers with one sentence.

@@ -11,6 +11,7 @@ type Request struct {
 	ID    string // as the client got it
 	User  string // a keyed hash of who made it; empty for nobody
 	Limit string // the limit that was hit, one of a fixed list of words
+	Busy  error  // why it was answered that the server is busy; nil when it was not
 }
 
 type key struct{}
@@ -28,6 +29,14 @@ func Of(ctx context.Context) *Request {
 func User(ctx context.Context, hash func() string) {
 	if r := Of(ctx); r != nil {
 		r.User = hash()
+	}
+}
+
+// Busy notes why a request is answered that the server is busy: for load, or for
+// a part of it that does not answer. The outermost ring tells of many in one line.
+func Busy(ctx context.Context, why error) {
+	if r := Of(ctx); r != nil {
+		r.Busy = why
 	}
 }
 

@@ -52,8 +52,8 @@ func (s *Server) paced(next handler) handler {
 		next(w, inner)
 		if b.late.Load() {
 			s.metrics.rejected.WithLabelValues("slow_body").Inc()
-			if w.status == 0 {
-				w.body = nil
+			if w.status == 0 || w.waiting {
+				w.body, w.status, w.waiting = nil, 0, false
 				s.restart(w)
 				w.Header().Set("Connection", "close")
 				_ = b.conn.SetWriteDeadline(time.Now().Add(bodyGrace)) // without one the connection's own holds

@@ -27,9 +27,16 @@ type handler func(w *response, r *http.Request)
 // response notes what became of an answer. It answers to
 // [http.ResponseController], and keeps the deadlines that a handler sets in step
 // with those of the body.
+//
+// The head of an answer waits for its first bytes: an answer for which there is no
+// room (see budget) becomes another one.
 type response struct {
 	http.ResponseWriter
+	s        *Server
+	r        *http.Request
 	status   int   // 0 until an answer has begun
+	waiting  bool  // the head has not left yet
+	refused  bool  // there was no room: what the handler writes is dropped
 	bytes    int64 // of the answer's body
 	body     *body // nil when there is none to read
 	extended atomic.Bool
@@ -42,22 +49,61 @@ func (w *response) WriteHeader(status int) {
 	if w.overruled() {
 		return
 	}
-	if w.status == 0 && status >= 200 {
-		w.status = status
+	if status < 200 {
+		w.ResponseWriter.WriteHeader(status)
+		return
 	}
-	w.ResponseWriter.WriteHeader(status)
+	if w.status == 0 {
+		w.status, w.waiting = status, true
+	}
+}
+
+// begin sends the head of the answer, if it has not left yet.
+func (w *response) begin() {
+	if w.waiting {
+		w.waiting = false
+		w.ResponseWriter.WriteHeader(w.status)
+	}
 }
 
 func (w *response) Write(p []byte) (int, error) {
 	if w.overruled() {
 		return len(p), nil
 	}
-	if w.status == 0 {
-		w.status = http.StatusOK
+	if w.refused {
+		return len(p), nil
 	}
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if size := int64(len(p)); size > smallWrite {
+		if !w.s.answers.take(size) {
+			if w.waiting {
+				w.refuseForRoom()
+				return len(p), nil
+			}
+			w.s.answers.used.Add(size) // it is on its way, and is let through
+		}
+		defer w.s.answers.give(size)
+		if w.s.answers.scarce() && !w.extended.Load() {
+			_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(scarceTimeout))
+		}
+	}
+	w.begin()
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// refuseForRoom answers 503 in place of an answer that has not left yet.
+func (w *response) refuseForRoom() {
+	w.s.metrics.rejected.WithLabelValues("answers").Inc()
+	w.status, w.waiting = 0, false
+	w.s.restart(w)
+	w.Header().Set("Retry-After", "1")
+	refuse(w, w.r, http.StatusServiceUnavailable, "busy", "The server is busy. Try again in a moment.")
+	w.begin()
+	w.refused = true
 }
 
 // FlushError is found by http.ResponseController.
@@ -66,8 +112,9 @@ func (w *response) FlushError() error {
 		return nil
 	}
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
+	w.begin()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
@@ -110,7 +157,7 @@ func (s *Server) identify(next http.Handler) http.Handler {
 func (s *Server) observe(next handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, outer *http.Request) {
 		start := s.now()
-		w := &response{ResponseWriter: rw, note: note.Request{ID: outer.Header.Get("X-Request-Id")}}
+		w := &response{ResponseWriter: rw, s: s, r: outer, note: note.Request{ID: outer.Header.Get("X-Request-Id")}}
 		ctx := note.With(outer.Context(), &w.note)
 		var span trace.Span
 		if s.tracer != nil && !isProbe(outer.URL.Path) {
@@ -133,6 +180,9 @@ func (s *Server) observe(next handler) http.Handler {
 			outer.Pattern = r.Pattern
 			method, route := methodLabel(r.Method), routeLabel(r.Pattern)
 			s.metrics.count(labels{method, route, status}, took)
+			if w.note.Busy != nil {
+				s.busy.add(context.WithoutCancel(ctx), route, w.note.Busy)
+			}
 			if w.note.Limit != "" {
 				s.metrics.throttled.WithLabelValues(w.note.Limit).Inc()
 			}
@@ -161,6 +211,7 @@ func (s *Server) observe(next handler) http.Handler {
 			s.log.LogAttrs(context.WithoutCancel(ctx), level, "request", attrs...)
 		}()
 		next(w, r)
+		w.begin()
 		ended = true
 	})
 }
@@ -209,10 +260,10 @@ func (s *Server) recovered(next handler) handler {
 			s.log.ErrorContext(context.WithoutCancel(r.Context()), "panic",
 				"route", routeLabel(r.Pattern), "panic", panicText(v),
 				"request_id", r.Header.Get("X-Request-Id"), "stack", string(debug.Stack()))
-			if w.status != 0 {
+			if w.status != 0 && !w.waiting {
 				panic(http.ErrAbortHandler) // so that half an answer does not pass for a whole one
 			}
-			w.body = nil
+			w.body, w.status, w.waiting = nil, 0, false
 			s.restart(w)
 			refuse(w, r, http.StatusInternalServerError, "internal", "Something went wrong on our side.")
 		}()

@@ -35,16 +35,21 @@ const StoragePath = "/storage/"
 
 // The limits of one connection. They are promises (O1), not settings.
 const (
-	headerTimeout = 5 * time.Second  // for the headers of a request
-	headerBytes   = 32 << 10         // of headers at most
-	idleTimeout   = 75 * time.Second // longer than the 60 s of common balancers, so that they close first
-	writeTimeout  = 60 * time.Second // for an answer, unless its handler asks for more
-	bodyTimeout   = 60 * time.Second // waiting for a body, unless its handler asks for more
-	bodyGrace     = 5 * time.Second  // that a body may take before its rate counts
-	bodyRate      = 1 << 10          // bytes a second, at least
-	stopTimeout   = 20 * time.Second // for requests in flight after the drain delay
-	probeTimeout  = 2 * time.Second  // for a readiness or health check
-	probeLife     = time.Second      // that the result of one is reused
+	headerTimeout = 5 * time.Second       // for the headers of a request
+	headerBytes   = 32 << 10              // of headers at most
+	maxBody       = 12 << 20              // of a body that announces its length; the largest is a photo with its form
+	idleTimeout   = 75 * time.Second      // longer than the 60 s of common balancers, so that they close first
+	writeTimeout  = 60 * time.Second      // for an answer, unless its handler asks for more
+	bodyTimeout   = 60 * time.Second      // waiting for a body, unless its handler asks for more
+	bodyGrace     = 5 * time.Second       // that a body may take before its rate counts
+	bodyRate      = 1 << 10               // bytes a second, at least
+	stopTimeout   = 20 * time.Second      // for requests in flight after the drain delay
+	settleTime    = 50 * time.Millisecond // without a connection that waits, before the listener is closed
+	settleLimit   = 2 * time.Second
+	settleStep    = 5 * time.Millisecond
+	lingerTime    = 250 * time.Millisecond // for requests on connections that are kept alive
+	probeTimeout  = 2 * time.Second        // for a readiness or health check
+	probeLife     = time.Second            // that the result of one is reused
 )
 
 const (
@@ -80,6 +85,7 @@ type Options struct {
 
 	MaxInFlight int           // requests at once, health probes apart; 512 when 0
 	MaxConns    int           // connections at once; 4096 when 0
+	MaxAnswers  int64         // bytes of large answers that wait for their readers; 48 MiB when 0
 	DrainDelay  time.Duration // how long requests are still taken after the end was announced
 
 	Registry *prometheus.Registry // a new one when nil
@@ -106,6 +112,9 @@ type Server struct {
 	metrics  *metrics
 	tracer   trace.Tracer
 	now      func() time.Time
+	public   *url.URL
+	answers  budget
+	busy     *busyLog
 	handler  http.Handler
 
 	inFlight atomic.Int64
@@ -130,6 +139,8 @@ func New(o Options) *Server {
 		registry: o.Registry,
 		tracer:   o.Tracer,
 		now:      o.Now,
+		public:   o.PublicURL,
+		answers:  budget{most: o.MaxAnswers},
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -143,6 +154,10 @@ func New(o Options) *Server {
 	if s.maxConns <= 0 {
 		s.maxConns = defaultConns
 	}
+	if s.answers.most <= 0 {
+		s.answers.most = defaultAnswers
+	}
+	s.busy = &busyLog{log: s.log, now: s.now}
 	if s.registry == nil {
 		s.registry = prometheus.NewRegistry()
 	}
@@ -159,9 +174,10 @@ func (s *Server) Handler() http.Handler { return s.handler }
 
 // Serve answers on public, and with metrics and profiles on private, which may
 // be nil, until ctx is cancelled; then it drains (O7). Readiness turns false at
-// once, requests are still taken for the drain delay, those in flight then have
-// 20 s to end. It returns nil after a clean drain, and both listeners are closed
-// whatever it returns.
+// once, and requests are still taken for the drain delay. Then no new connection is
+// taken, those that have begun are accepted and answered, and what is in flight has
+// 20 s to end: a client that never ends is cut off, and the log says how many were.
+// It returns nil after a drain, and both listeners are closed whatever it returns.
 func (s *Server) Serve(ctx context.Context, public, private net.Listener) error {
 	base := context.WithoutCancel(ctx) // requests outlive the order to stop
 	pub := s.httpServer(base)
@@ -196,13 +212,38 @@ func (s *Server) Serve(ctx context.Context, public, private net.Listener) error 
 	}
 	stop, cancel := context.WithTimeout(base, stopTimeout)
 	defer cancel()
+	s.stopAccepting(public)
 	if err := pub.Shutdown(stop); err != nil {
-		n := s.inFlight.Load()
+		s.log.WarnContext(base, "requests cut off", "in_flight", s.inFlight.Load(), "after", stopTimeout, "err", err)
 		_ = pub.Close()
-		return fmt.Errorf("drain: %d requests cut off after %v: %w", n, stopTimeout, err)
 	}
+	s.busy.flush(base)
 	s.log.InfoContext(base, "drained")
 	return nil
+}
+
+// stopAccepting takes no new connection, waits until those that have begun are
+// accepted, and closes the listener. Connections that are kept alive get a moment
+// for a request that is on its way: its answer closes them.
+func (s *Server) stopAccepting(public net.Listener) {
+	enough := time.Duration(0) // clients go on to connect where they cannot be kept from it
+	if refuseNew(public) {
+		enough = settleTime
+	}
+	quiet := time.Duration(0)
+	for waited := time.Duration(0); waited < settleLimit; waited += settleStep {
+		if waiting(public) {
+			quiet = 0
+		} else if quiet >= enough {
+			break
+		}
+		time.Sleep(settleStep)
+		quiet += settleStep
+	}
+	_ = public.Close() // what is left of it is the server's to end
+	for waited := time.Duration(0); waited < lingerTime && s.conns.Load() > 0; waited += settleStep {
+		time.Sleep(settleStep)
+	}
 }
 
 // httpServer is the public http.Server with its limits.
@@ -232,6 +273,11 @@ func http1() *http.Protocols {
 // Probes come first: they must be answered when the server is full, and under
 // whatever name a balancer calls it.
 func (s *Server) route(w *response, r *http.Request) {
+	if strings.Contains(r.URL.RawQuery, ";") { // which some read as "&", and net/url drops with its parameter
+		s.metrics.rejected.WithLabelValues("query").Inc()
+		refuse(w, r, http.StatusBadRequest, "bad_request", "The query holds a semicolon: write %3B, or & between parameters.")
+		return
+	}
 	switch r.URL.Path {
 	case "/livez":
 		s.probed(w, r, s.livez)
@@ -297,6 +343,13 @@ func (s *Server) allowed(w *response, r *http.Request) bool {
 	case !plainPath(r.URL.EscapedPath()):
 		s.metrics.rejected.WithLabelValues("path").Inc()
 		refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
+	case r.ContentLength > maxBody: // before a client that waits for "100 Continue" sends it
+		s.metrics.rejected.WithLabelValues("size").Inc()
+		w.Header().Set("Connection", "close")
+		refuse(w, r, http.StatusRequestEntityTooLarge, "too_large", "The request is larger than anything that is taken here.")
+	case overPlain(r):
+		s.metrics.rejected.WithLabelValues("plain_http").Inc()
+		s.toHTTPS(w, r)
 	case encoded(r.Header):
 		s.metrics.rejected.WithLabelValues("encoding").Inc()
 		w.Header().Set("Accept-Encoding", "identity")
@@ -305,6 +358,18 @@ func (s *Server) allowed(w *response, r *http.Request) bool {
 		return true
 	}
 	return false
+}
+
+// toHTTPS sends a browser that opened a page over plain HTTP to the same page on
+// https, and refuses everything else: a token has travelled in the open already (P8).
+func (s *Server) toHTTPS(w *response, r *http.Request) {
+	page := !strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != "/api" && !strings.HasPrefix(r.URL.Path, StoragePath)
+	if page && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		w.Header().Set("Location", s.public.Scheme+"://"+s.public.Host+r.URL.RequestURI())
+		w.WriteHeader(http.StatusPermanentRedirect)
+		return
+	}
+	refuse(w, r, http.StatusForbidden, "https_required", "Use https: this server does not answer over plain HTTP.")
 }
 
 // cross lets pages of the allowed origins use what is behind it (B3). Requests
@@ -318,7 +383,7 @@ func (s *Server) cross(next http.Handler) http.Handler {
 		AllowOriginFunc:  s.origins.Allow,
 		AllowCredentials: true,
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
-		AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"},
+		AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id", "Baggage", "Sentry-Trace", "Traceparent", "Tracestate"},
 		ExposedHeaders:   []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition", "Idempotent-Replayed"},
 		MaxAge:           600,
 	}).Handler(next)

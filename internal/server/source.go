@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -18,6 +19,7 @@ var forwarding = []string{
 // every forwarding header, so that nobody inside can believe one (T7).
 func (s *Server) locate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		plain := s.https && plainAt(r.RemoteAddr, r.Header.Values("X-Forwarded-Proto"), s.trusted)
 		r.RemoteAddr = source(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), s.trusted)
 		for _, k := range forwarding {
 			delete(r.Header, k)
@@ -27,8 +29,33 @@ func (s *Server) locate(next http.Handler) http.Handler {
 				delete(r.Header, k)
 			}
 		}
+		if plain {
+			r = r.WithContext(context.WithValue(r.Context(), plainKey{}, true))
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// plainKey marks requests that reached a trusted proxy over plain HTTP.
+type plainKey struct{}
+
+// overPlain tells whether a request reached a trusted proxy over plain HTTP,
+// although the public address is https.
+func overPlain(r *http.Request) bool { return r.Context().Value(plainKey{}) != nil }
+
+// plainAt tells whether peer, a trusted proxy, says that the client spoke plain
+// HTTP to it. The last entry is the one that it wrote itself.
+func plainAt(peer string, proto []string, trusted []netip.Prefix) bool {
+	if len(proto) == 0 {
+		return false
+	}
+	addr, ok := address(peer)
+	if !ok || !within(addr, trusted) {
+		return false
+	}
+	last := proto[len(proto)-1]
+	last = last[strings.LastIndexByte(last, ',')+1:]
+	return strings.EqualFold(strings.Trim(last, " \t"), "http")
 }
 
 // source is the address of the client behind peer. X-Forwarded-For is read from
@@ -43,10 +70,14 @@ func source(peer string, forwarded []string, trusted []netip.Prefix) string {
 	for i := len(forwarded) - 1; i >= 0; i-- {
 		entries := strings.Split(forwarded[i], ",")
 		for j := len(entries) - 1; j >= 0; j-- {
+			entry := strings.Trim(entries[j], " \t")
+			if entry == "" { // a list may have empty elements (RFC 9110, 5.6.1)
+				continue
+			}
 			if !within(addr, trusted) {
 				return addr.String()
 			}
-			next, ok := address(strings.Trim(entries[j], " \t"))
+			next, ok := address(entry)
 			if !ok {
 				return addr.String()
 			}
@@ -65,11 +96,17 @@ func within(a netip.Addr, in []netip.Prefix) bool {
 	return false
 }
 
-// address reads an IP address with or without a port. An IPv4 address that
+// address reads an IP address with or without a port, an IPv6 one also in brackets. An IPv4 address that
 // travels as IPv6 is given as what it is, and a zone is dropped, so that one
 // client has one spelling.
 func address(s string) (netip.Addr, bool) {
-	a, err := netip.ParseAddr(s)
+	bare := s
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		if inner, ok = strings.CutSuffix(inner, "]"); ok && strings.Contains(inner, ":") {
+			bare = inner
+		}
+	}
+	a, err := netip.ParseAddr(bare)
 	if err != nil {
 		ap, err := netip.ParseAddrPort(s)
 		if err != nil {

@@ -340,6 +340,7 @@ func (c *client) location(method, next string) string {
 	c.w.must(err)
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
 	res, err := c.c.Do(req)
 	c.w.must(err)
