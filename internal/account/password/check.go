@@ -42,7 +42,8 @@ var (
 
 // Check returns every reason to refuse pw as the password of somebody with this
 // name and e-mail address, nil if there is none. The four checks, their order,
-// verdicts and texts are Django's; like there, one similarity is told, not two.
+// verdicts and texts are Django's; like there, one similarity is told, not two: that to
+// the name before that to the address.
 //
 // A password that is too long gets that answer alone, so that the work here is
 // bounded by lengths that the caller knows (name and address included).
@@ -53,10 +54,10 @@ func Check(pw, name, email string) []Failure {
 	var fs []Failure
 	low := lower([]rune(pw))
 	switch {
+	case similar(low, name): // asked of the name first, as Django does
+		fs = append(fs, similarName)
 	case similar(low, email):
 		fs = append(fs, similarEmail)
-	case similar(low, name):
-		fs = append(fs, similarName)
 	}
 	if utf8.RuneCountInString(pw) < MinLength {
 		fs = append(fs, tooShort)

@@ -1,6 +1,6 @@
 """Writes verdicts.json and unicode.json, the answers of the older server.
 
-Run it with Python 3.11 and Django 3.2.25 importable:
+Run it with Python 3.11 and Django 3.2.25 (Debian 12 has both, as python3-django):
 
     python3 golden.py
 
@@ -49,7 +49,7 @@ class User:
 
 
 VALIDATORS = [
-    v.UserAttributeSimilarityValidator(user_attributes=("email", "name")),
+    v.UserAttributeSimilarityValidator(user_attributes=("name", "email")),
     v.MinimumLengthValidator(),
     v.CommonPasswordValidator(),
     v.NumericPasswordValidator(),
