@@ -62,6 +62,7 @@ type API struct {
 	huma      huma.API
 	routes    []Route
 	described func() []byte
+	asYAML    func() []byte
 	cursorKey []byte
 	exports   chan struct{}
 }
@@ -113,10 +114,18 @@ func New(o Options) *API {
 		}
 		return append(b, '\n')
 	})
+	a.asYAML = sync.OnceValue(func() []byte {
+		b, err := a.DescriptionYAML()
+		if err != nil { // made of our own types
+			panic(err)
+		}
+		return b
+	})
 	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[fixed.Amount](), reflect.TypeFor[amountSchema]())
 	registry.RegisterTypeAlias(reflect.TypeFor[calendar.Day](), reflect.TypeFor[daySchema]())
 	huma.NewErrorWithContext = humaError // the library has no other place to say so
+	huma.DefaultArrayNullable = false    // no array of ours is ever null
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
 		return humaError(nil, status, msg, errs...)
 	}
@@ -124,7 +133,7 @@ func New(o Options) *API {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
-				Title: "Ridecopilot", Version: Version, Description: description,
+				Title: "Ridecopilot", Version: Version, Description: description, Contact: &huma.Contact{Name: "Ridecopilot"},
 				License: &huma.License{Name: "MIT", Identifier: "MIT"},
 			},
 			Servers: []*huma.Server{{URL: strings.TrimSuffix(o.PublicURL.String(), "/")}},

@@ -110,13 +110,70 @@ func TestOpenAPI_Complete(t *testing.T) {
 	}
 }
 
+// TestOpenAPI_Arrays holds that no array is nullable: clients in strict languages
+// would have to ask of each whether it is there. The harness holds every answer of
+// every test to its schema.
+func TestOpenAPI_Arrays(t *testing.T) {
+	var doc any
+	if err := json.Unmarshal(httpapi.New(httpapi.Options{}).Description(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	arrays := 0
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			types, several := v["type"].([]any)
+			if v["type"] == "array" {
+				arrays++
+			}
+			if several && slices.Contains(types, any("array")) {
+				t.Errorf("%s may be %v", path, types)
+			}
+			for name, inner := range v {
+				walk(path+"/"+name, inner)
+			}
+		case []any:
+			for i, inner := range v {
+				walk(fmt.Sprint(path, "/", i), inner)
+			}
+		}
+	}
+	walk("", doc)
+	if arrays < 20 {
+		t.Errorf("only %d arrays were looked at", arrays)
+	}
+}
+
+// A parameter of the query that an operation does not have is refused by name, at
+// every operation; the same for a query that cannot be read.
+func TestUnknownParameters(t *testing.T) {
+	w := newWorld(t, storetest.New(t))
+	c := w.person()
+	for _, r := range w.api.Routes() {
+		if strings.HasPrefix(r.Path, "/api/openapi.") { // files
+			continue
+		}
+		path := strings.NewReplacer("{id}", "1", "{photo}", "1", "{file}", "1").Replace(r.Path)
+		for query, want := range map[string]string{"?pgae=2&_=1": "pgae unknown", "?page=%zz": " unreadable"} {
+			if res := c.do(r.Method, path+query, nil); res.status != 400 || !strings.Contains(res.fields(), want) {
+				t.Errorf("%s %s%s = %d %s", r.Method, path, query, res.status, res.body)
+			}
+		}
+	}
+	// The case counts, as it does in bodies.
+	if got := c.get("/api/carposts/?Page=2").want(400).errors(); got != "Page unknown" {
+		t.Errorf("errors = %q", got)
+	}
+}
+
 // TestRoutes_Z5 holds the table of routes, and who may call them, against the
 // running router.
 func TestRoutes_Z5(t *testing.T) {
 	open := []string{
 		"POST /api/auth/register/", "POST /api/auth/login/", "POST /api/auth/token/", "POST /api/auth/token/refresh/",
 		"POST /api/auth/token/verify/", "POST /api/auth/logout/", "POST /api/auth/password/reset/", "POST /api/auth/password/reset/confirm/",
-		"POST /api/auth/email/verify/", "POST /api/auth/email/verify/resend/", "GET /api/openapi.json",
+		"POST /api/auth/email/verify/", "POST /api/auth/email/verify/resend/", "GET /api/openapi.json", "GET /api/openapi.yaml", "GET /api/",
 	}
 	w := newWorld(t, storetest.New(t))
 	routes := w.api.Routes()

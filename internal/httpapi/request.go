@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,17 +58,25 @@ func handle[I, O any](a *API, o operation, handler func(context.Context, *I) (*O
 	if o.maxBody == 0 {
 		o.maxBody = maxJSON
 	}
+	known := map[string]bool{} // the parameters of the query
 	op := huma.Operation{
 		Method: o.method, Path: o.path, OperationID: o.id, Tags: []string{o.tag}, Summary: o.summary, Description: o.description,
 		DefaultStatus: o.status, MaxBodyBytes: -1, BodyReadTimeout: -1, SkipValidateBody: true, SkipValidateParams: true,
 		Errors:      o.problemStatuses(),
 		Metadata:    map[string]any{metaCreates: o.creates},
-		Middlewares: huma.Middlewares{a.enter(o)},
+		Middlewares: huma.Middlewares{a.enter(o, known)},
 	}
 	if !o.open {
 		op.Security = []map[string][]string{{"bearer": {}}}
 	}
 	a.routes = append(a.routes, Route{o.method, o.path, o.open})
+	defer func() { // what Register has found out about the input
+		for _, p := range operationAt(a.huma.OpenAPI(), o).Parameters {
+			if p.In == "query" {
+				known[p.Name] = true
+			}
+		}
+	}()
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
@@ -128,7 +138,7 @@ func requestURL(ctx context.Context) *url.URL { return call(ctx).r.URL }
 
 // enter is what comes before every operation: who is it, what does the body
 // hold, and was it answered before.
-func (a *API) enter(o operation) func(huma.Context, func(huma.Context)) {
+func (a *API) enter(o operation, known map[string]bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		out, ok := w.(*answer)
@@ -146,6 +156,10 @@ func (a *API) enter(o operation) func(huma.Context, func(huma.Context)) {
 				return
 			}
 		}
+		if err := checkQuery(r.URL.RawQuery, known); err != nil {
+			a.fail(w, r, err)
+			return
+		}
 		raw, err := readBody(r, o)
 		if err != nil {
 			a.fail(w, r, err)
@@ -158,6 +172,33 @@ func (a *API) enter(o operation) func(huma.Context, func(huma.Context)) {
 		}
 		next(ctx)
 	}
+}
+
+// operationAt finds an operation in the description.
+func operationAt(doc *huma.OpenAPI, o operation) *huma.Operation {
+	item := doc.Paths[o.path]
+	return map[string]*huma.Operation{
+		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+	}[o.method]
+}
+
+// checkQuery refuses parameters that the operation does not have, as unknown
+// fields of a body are refused: a filter with a typo must not be lost silently.
+func checkQuery(raw string, known map[string]bool) error {
+	if raw == "" {
+		return nil
+	}
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return fault.InvalidField("", "unreadable", "The query cannot be read.")
+	}
+	var bad fault.Fields
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !known[name] {
+			bad.Add(strings.ToValidUTF8(name, "\ufffd"), "unknown", "There is no such parameter.")
+		}
+	}
+	return bad.Err()
 }
 
 // plainID tells whether a path names an object in the one way there is: "+1" and

@@ -23,6 +23,7 @@ var tags = []*huma.Tag{
 	{Name: tagCalculator, Description: "What was earned: income less commission and expenses."},
 	{Name: tagDocuments, Description: "Papers, when they expire, and what to renew."},
 	{Name: tagSettings, Description: "Preferences."},
+	{Name: tagAbout, Description: "The API itself."},
 }
 
 const (
@@ -32,6 +33,7 @@ const (
 	tagCalculator = "Calculator"
 	tagDocuments  = "Documents"
 	tagSettings   = "Settings"
+	tagAbout      = "About"
 )
 
 // register is every route of the API. A route is closed unless it says open
@@ -60,7 +62,7 @@ func (a *API) register() {
 	}, a.token)
 	handle(a, operation{
 		method: post, path: "/api/auth/token/refresh/", id: "refresh-token", tag: tagAuth, open: true, problems: []int{noCredential},
-		summary: "Refresh the tokens", description: "The refresh token sent is dead from then on; sent again after 10 seconds it ends the session.",
+		summary: "Refresh the tokens", description: "Sent again, because the answer was lost, the refresh token gives the same tokens until one of them was used; then it ends the session, 10 seconds after the exchange at the earliest.",
 	}, a.refresh)
 	handle(a, operation{
 		method: post, path: "/api/auth/token/verify/", id: "verify-token", tag: tagAuth, open: true, problems: []int{noCredential},
@@ -300,10 +302,22 @@ func (a *API) register() {
 		summary: "Delete one's account", description: "The same as DELETE /api/user/.",
 	}, a.deleteAccount)
 
-	a.routes = append(a.routes, Route{get, "/api/openapi.json", true})
-	a.mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "public, max-age=300")
-		_, _ = w.Write(a.described()) // fails only if the client has gone
-	})
+	handle(a, operation{
+		method: get, path: "/api/", id: "api-root", tag: tagAbout, open: true,
+		summary: "Where to begin", description: "Names the API and where its description, its pages and its lists are.",
+	}, a.root)
+	for path, file := range map[string]struct {
+		media string
+		text  func() []byte
+	}{
+		"/api/openapi.json": {jsonType, a.described},
+		"/api/openapi.yaml": {"application/yaml", a.asYAML},
+	} {
+		a.routes = append(a.routes, Route{get, path, true})
+		a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", file.media)
+			w.Header().Set("Cache-Control", "public, max-age=300")
+			_, _ = w.Write(file.text()) // fails only if the client has gone
+		})
+	}
 }
