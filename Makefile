@@ -10,7 +10,7 @@ BIN := bin/ridecopilot
 # The linters, pinned in tools/go.mod and built at first use.
 TOOLS = tools="$$(scripts/tools)"
 
-.PHONY: help run build test lint fmt unit race test-container test-deploy vuln bench benchmarks fuzz schema verify clean
+.PHONY: help run build test lint fmt unit race test-clients test-container test-deploy vuln bench benchmarks fuzz schema verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,7 @@ test: ## all that CI runs: lint, tests on both engines, race detector
 	@scripts/step "known holes in the modules we use" $(MAKE) --no-print-directory vuln
 	@scripts/step "tests, on SQLite and PostgreSQL, local disk and S3, with a browser" $(MAKE) --no-print-directory unit
 	@scripts/step "race detector" $(MAKE) --no-print-directory race
+	@scripts/step "clients made of the API's description" $(MAKE) --no-print-directory test-clients
 	@scripts/step "the container's steps, without a container" $(MAKE) --no-print-directory test-container
 	@scripts/step "deployment on AWS, without an account" $(MAKE) --no-print-directory test-deploy
 
@@ -57,6 +58,9 @@ race: ## the tests under the race detector
 	@CHROMIUM="$$(scripts/need-chromium)" && export CHROMIUM && REQUIRE_POSTGRES=1 REQUIRE_S3=1 TEST_ENGINES=postgres \
 	scripts/with-s3 scripts/with-postgres go test -race -timeout 20m $$(go list ./... | grep -v '/inbrowser$$')
 	@TEST_ENGINES=sqlite go test -race -run Race ./internal/store/...
+
+test-clients: ## a TypeScript and a Go client, made of docs/openapi.yaml, compiled and run
+	@scripts/check-clients
 
 test-container: ## what the Dockerfile does, as plain commands, and a run of it
 	@scripts/check-container
