@@ -174,7 +174,7 @@ func (a *API) register() {
 	}, a.photos)
 	handle(a, operation{
 		method: post, path: "/api/carposts/{id}/photos/", id: "start-photo", tag: tagCarPosts, status: 201, creates: true, fresh: true, stores: true, problems: []int{forbidden},
-		summary: "Begin to upload a photo", description: "Gives a permit: send the file with it straight to the storage, then complete the photo. JPEG, PNG or WebP, 10 MB and 50 megapixels at most, 20 photos a post.",
+		summary: "Begin to upload a photo", description: "Gives a permit: send the file with it straight to the storage, then complete the photo. JPEG, PNG or WebP, 10 MB and 64 megapixels at most, 20 photos a post.",
 	}, a.startPhoto)
 	handle(a, operation{
 		method: put, path: "/api/carposts/{id}/photos/order/", id: "order-photos", tag: tagCarPosts, problems: []int{forbidden},

@@ -100,14 +100,14 @@ func TestInspectLimits_U7(t *testing.T) {
 		raw               []byte
 		want              string
 	}{
-		{"12,000 on a side", picture.PNG, still(12_000, 1), ""},
-		{"12,000 on the other", picture.JPEG, jpegHeader(1, 12_000), ""},
-		{"50 megapixels", picture.PNG, still(10_000, 5_000), ""},
-		{"12,001 on a side", picture.PNG, still(12_001, 1), picture.CodeTooManyPixels},
-		{"12,001 on the other", picture.JPEG, jpegHeader(1, 12_001), picture.CodeTooManyPixels},
-		{"12,001 of a WebP", picture.WebP, lossless(12_001, 1), picture.CodeTooManyPixels},
-		{"12,001 of a canvas", picture.WebP, riff(vp8x(0, 1, 12_001)), picture.CodeTooManyPixels},
-		{"a row more than 50 megapixels", picture.PNG, still(10_000, 5_001), picture.CodeTooManyPixels},
+		{"20,000 on a side", picture.PNG, still(20_000, 1), ""},
+		{"20,000 on the other", picture.JPEG, jpegHeader(1, 20_000), ""},
+		{"64 megapixels", picture.PNG, still(8_000, 8_000), ""},
+		{"20,001 on a side", picture.PNG, still(20_001, 1), picture.CodeTooManyPixels},
+		{"20,001 on the other", picture.JPEG, jpegHeader(1, 20_001), picture.CodeTooManyPixels},
+		{"a row more of a WebP", picture.WebP, lossless(8_001, 8_000), picture.CodeTooManyPixels},
+		{"20,001 of a canvas", picture.WebP, riff(vp8x(0, 1, 20_001)), picture.CodeTooManyPixels},
+		{"a row more than 64 megapixels", picture.PNG, still(8_000, 8_001), picture.CodeTooManyPixels},
 		{"largest JPEG", picture.JPEG, jpegHeader(65_535, 65_535), picture.CodeTooManyPixels},
 		{"largest WebP", picture.WebP, lossless(1<<14, 1<<14), picture.CodeTooManyPixels},
 		{"largest canvas", picture.WebP, riff(vp8x(0, 1<<24, 1<<24)), picture.CodeTooManyPixels},

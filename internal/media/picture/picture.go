@@ -26,8 +26,8 @@ const (
 
 // The limits of a picture.
 const (
-	MaxPixels = 50_000_000
-	MaxSide   = 12_000
+	MaxPixels = 64_000_000
+	MaxSide   = 20_000
 )
 
 // Info is what the head of a file says.
@@ -57,7 +57,6 @@ type head struct {
 	width, height int
 	turn          orientation
 	memory        int64 // bytes that decoding allocates, at most
-	ifRGB         int64 // bytes more, should a JPEG turn out to hold RGB
 	length        int64 // bytes that the file says it has; 0 where its head does not
 }
 
@@ -101,10 +100,10 @@ func withinLimits(width, height int64) error {
 		return errUnreadable
 	case width > MaxSide || height > MaxSide:
 		return &Error{CodeTooManyPixels, fmt.Sprintf(
-			"The picture is %d by %d pixels. At most 12,000 on a side are taken.", width, height)}
+			"The picture is %d by %d pixels. At most 20,000 on a side are taken.", width, height)}
 	case width*height > MaxPixels: // no overflow: both are at most MaxSide
 		return &Error{CodeTooManyPixels, fmt.Sprintf(
-			"The picture is %d by %d pixels. At most 50 megapixels are taken.", width, height)}
+			"The picture is %d by %d pixels. At most 64 megapixels are taken.", width, height)}
 	}
 	return nil
 }
