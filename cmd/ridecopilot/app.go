@@ -109,7 +109,8 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, tracer trace.Trace
 	if a.desk, err = jobs.NewDesk(jobs.DB{Postgres: s.JobPool(), SQLite: s.Writer()}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if a.storage, err = c.openStorage(ctx); err != nil {
+	wanted := func(ctx context.Context, key string) (bool, error) { return a.media.Wanted(ctx, key) }
+	if a.storage, err = c.openStorage(ctx, wanted); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	a.media = media.NewService(media.Options{

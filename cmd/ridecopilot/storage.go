@@ -71,8 +71,9 @@ func (c *config) parseStorage() {
 	}
 }
 
-// openStorage opens the bucket, or the folder of local objects.
-func (c *config) openStorage(ctx context.Context) (storage, error) {
+// openStorage opens the bucket, or the folder of local objects. The folder asks
+// wanted before it takes an upload; nil takes every one with a permit.
+func (c *config) openStorage(ctx context.Context, wanted func(context.Context, string) (bool, error)) (storage, error) {
 	if c.s3.bucket != "" {
 		b, err := s3.New(ctx, s3.Options{
 			Bucket: c.s3.bucket, Region: c.s3.region, Endpoint: c.s3.endpoint, PathStyle: c.s3.pathStyle, CloudFront: c.s3.cloudFront,
@@ -87,7 +88,7 @@ func (c *config) openStorage(ctx context.Context) (storage, error) {
 		secrets = append(secrets, c.previousSecret)
 	}
 	return disk.New(disk.Options{
-		Dir: filepath.Join(c.dataDir, objectsDir), Secrets: secrets, Path: server.StoragePath,
+		Dir: filepath.Join(c.dataDir, objectsDir), Secrets: secrets, Path: server.StoragePath, Wanted: wanted,
 		BaseURL: func() string { return strings.TrimSuffix(c.publicURL.String(), "/") },
 	})
 }
@@ -136,7 +137,7 @@ func (p *program) storageSetup(ctx context.Context, dryRun bool) error {
 		fmt.Fprintf(p.stdout, "Photos and files are kept in %s: there are no rules to put anywhere.\n", filepath.Join(c.dataDir, objectsDir))
 		return nil
 	}
-	s, err := c.openStorage(ctx)
+	s, err := c.openStorage(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (c *config) checkBucket(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	s, err := c.openStorage(ctx)
+	s, err := c.openStorage(ctx, nil)
 	if err != nil {
 		c.problem("%v", err)
 		return

@@ -282,6 +282,50 @@ func (a *API) deleteFile(ctx context.Context, in *FileID) (*none, error) {
 	return nil, a.Media.Delete(ctx, actor(ctx), media.Target{Document: in.ID}, in.File)
 }
 
+type uploadsOut struct {
+	Count         int         `json:"count" doc:"Uploads that were begun and not completed." example:"1"`
+	Next          *string     `json:"next" nullable:"true"`
+	Previous      *string     `json:"previous" nullable:"true"`
+	Results       []uploadOut `json:"results" doc:"All of them, the latest first."`
+	MaxUnfinished int         `json:"max_unfinished" doc:"How many there may be." example:"20"`
+	Bytes         int64       `json:"bytes" doc:"Bytes of all photos and files, unfinished ones among them."`
+	MaxBytes      int64       `json:"max_bytes" doc:"How many there may be." example:"2147483648"`
+}
+
+type uploadOut struct {
+	ID          int64     `json:"id" example:"1"`
+	CarPost     *int64    `json:"car_post" nullable:"true" doc:"The post that the photo is for." example:"1"`
+	Document    *int64    `json:"document" nullable:"true" doc:"The document that the file is for."`
+	FileName    string    `json:"file_name" example:"front.jpg"`
+	ContentType string    `json:"content_type" example:"image/jpeg"`
+	Size        int64     `json:"size" doc:"Bytes, as announced; 0 if they were not."`
+	CreatedAt   time.Time `json:"created_at"`
+	ExpiresAt   time.Time `json:"expires_at" doc:"When its permit lapses."`
+}
+
+// uploads serves GET /api/user/uploads/.
+func (a *API) uploads(ctx context.Context, _ *struct{}) (*out[uploadsOut], error) {
+	usage, err := a.Media.Usage(ctx, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	o := uploadsOut{
+		Count: len(usage.Begun), Results: make([]uploadOut, 0, len(usage.Begun)),
+		MaxUnfinished: media.MaxUnfinished, Bytes: usage.Bytes, MaxBytes: media.MaxBytes,
+	}
+	for _, u := range usage.Begun {
+		one := uploadOut{ID: u.ID, FileName: u.FileName, ContentType: u.ContentType, Size: u.Size, CreatedAt: u.CreatedAt, ExpiresAt: u.Permitted()}
+		if u.Post != 0 {
+			one.CarPost = &u.Post
+		}
+		if u.Document != 0 {
+			one.Document = &u.Document
+		}
+		o.Results = append(o.Results, one)
+	}
+	return &out[uploadsOut]{Status: http.StatusOK, Body: o}, nil
+}
+
 // exportName is where a file lies in the archive of an account's data: under its
 // own name as far as it is plain, for names may be chosen to mislead.
 func exportName(u media.Upload) string {

@@ -121,6 +121,10 @@ func (a *API) register() {
 		summary: "Delete one's account", description: "With all its posts, entries, documents and files. Needs the password, but for 15 minutes after signing in.",
 	}, a.deleteUser)
 	handle(a, operation{
+		method: get, path: "/api/user/uploads/", id: "list-uploads", tag: tagUser,
+		summary: "List what counts against the limits of uploads", description: "Photos and files that were begun and not completed, the latest first, and the bytes of all. Deleting one, at its post or document, gives its place back at once.",
+	}, a.uploads)
+	handle(a, operation{
 		method: get, path: "/api/user/export/", id: "export-user", tag: tagUser,
 		summary: "Export all of one's data", description: "One ZIP of JSON files.",
 	}, a.exportUser)

@@ -136,9 +136,9 @@ func TestRefused_U6_U7(t *testing.T) {
 		if keys := w.keys(); len(keys) != 0 {
 			t.Errorf("left behind: %v", keys)
 		}
-		// They count until their permits lapse (promise Z8), and are gone then.
+		// Their rows stay until their permits lapse, and are gone then.
 		if n := w.count(`SELECT count(*) FROM upload WHERE state = 'dropped'`); n != 6 {
-			t.Errorf("%d rows count until their permits lapse, want 6", n)
+			t.Errorf("%d rows stay until their permits lapse, want 6", n)
 		}
 		w.advance(time.Hour)
 		_, err := w.DropUnfinished(w.Context())

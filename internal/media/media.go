@@ -31,7 +31,7 @@ const (
 	Ready      State = "ready"
 	Failed     State = "failed"
 	Lost       State = "lost"    // its objects were missed by the comparison: ready again when they are back
-	Dropped    State = "dropped" // deleted before it was completed; counts until its permit lapses
+	Dropped    State = "dropped" // deleted or refused before it was completed; kept until its permit lapses
 )
 
 // Target is the thing that an upload is for: a car post or a document.
@@ -194,7 +194,7 @@ var (
 	ErrNotUploaded  = fault.New(fault.Conflict, "Nothing has been uploaded yet: send the file to the storage first.")
 	ErrReplacedAway = fault.New(fault.Conflict, "The file was uploaded again while it was being looked at. Complete it once more.")
 	ErrTooMany      = fault.New(fault.Conflict, fmt.Sprintf("This car post has %d photos, unfinished ones among them, which is the limit. Delete one first.", MaxPhotos))
-	ErrUnfinished   = fault.New(fault.Conflict, fmt.Sprintf("You have %d unfinished uploads, which is the limit. Complete some, or delete them and wait for %d minutes.", MaxUnfinished, PermitLife/time.Minute))
+	ErrUnfinished   = fault.New(fault.Conflict, fmt.Sprintf("You have %d unfinished uploads, which is the limit. Complete some, or delete them.", MaxUnfinished))
 	ErrQuota        = fault.New(fault.Conflict, fmt.Sprintf("Your photos and files would take more than %d GB, which is the limit. Delete some first.", MaxBytes>>30))
 	ErrNoReplaced   = fault.InvalidField("replaces", "does_not_exist", "This car post has no such photo.")
 	ErrFull         = fault.New(fault.Full, "There is no room for more files.")

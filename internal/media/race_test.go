@@ -2,7 +2,10 @@ package media_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -10,9 +13,14 @@ import (
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
+	"github.com/ridecopilot/ridecopilot/internal/bucket"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/buckettest"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/disk"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/media"
 	"github.com/ridecopilot/ridecopilot/internal/media/mediatest"
+	"github.com/ridecopilot/ridecopilot/internal/store"
+	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
 )
 
 // atOnce does something n times at once and returns the errors.
@@ -137,26 +145,115 @@ func TestStart_Race(t *testing.T) {
 	})
 }
 
-// Dropping what was begun is no way around the limits: it counts while something
-// may still be sent for it (promise Z8). A repetition after that gets no permit.
+// Only what its owner sees counts: what was deleted or refused gives its place back
+// at once (promise Z8). A repetition of the request that began it gets no permit.
 func TestDropped_Z8(t *testing.T) {
 	each(t, func(w *world) {
-		for range media.MaxUnfinished {
-			u, _ := w.start(w.photo(), "image/jpeg", 10)
-			w.must(w.Delete(w.Context(), w.ana, w.photo(), u.ID))
-		}
 		by := w.ana
 		by.Once = account.Once{Key: "k", Route: "r", RequestHash: "h"}
 		r := media.Request{Target: w.photo(), File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: 10}}
-		if _, _, _, err := w.Start(w.Context(), by, r, nil); !errors.Is(err, media.ErrUnfinished) {
+		first, _, _, err := w.Start(w.Context(), by, r, nil)
+		w.must(err)
+		w.must(w.Delete(w.Context(), w.ana, w.photo(), first.ID))
+		if _, _, _, err := w.Start(w.Context(), by, r, nil); !errors.Is(err, media.ErrComplete) {
+			t.Errorf("a repetition: %v, want %v", err, media.ErrComplete)
+		}
+		for range 2 {
+			for range media.MaxUnfinished {
+				u, _ := w.start(w.photo(), "image/jpeg", 10)
+				w.must(w.Delete(w.Context(), w.ana, w.photo(), u.ID))
+			}
+			for range media.MaxUnfinished {
+				u, form := w.start(w.photo(), "image/jpeg", 10)
+				w.send(form, []byte("not a JPEG"))
+				_, err := w.Complete(w.Context(), w.ana, w.photo(), u.ID)
+				w.refused(err, fault.Invalid)
+			}
+		}
+		if n, err := w.Usage(w.Context(), w.ana); err != nil || len(n.Begun) != 0 || n.Bytes != 0 {
+			t.Errorf("Usage = %+v, %v, want nothing", n, err)
+		}
+		// What counts is what Usage tells, of posts and documents.
+		for i := range media.MaxUnfinished {
+			w.start([]media.Target{w.photo(), w.file()}[i%2], []string{"image/jpeg", "application/pdf"}[i%2], 10)
+		}
+		_, _, _, err = w.Start(w.Context(), w.ana, r, nil)
+		if !errors.Is(err, media.ErrUnfinished) {
 			t.Errorf("%v, want %v", err, media.ErrUnfinished)
+		}
+		n, err := w.Usage(w.Context(), w.ana)
+		w.must(err)
+		if len(n.Begun) != media.MaxUnfinished || n.Bytes != 10*media.MaxUnfinished {
+			t.Errorf("Usage = %d begun, %d bytes", len(n.Begun), n.Bytes)
+		}
+		if other, err := w.Usage(w.Context(), w.dan); err != nil || len(other.Begun) != 0 {
+			t.Errorf("Usage of another = %+v, %v", other, err)
+		}
+		w.must(w.Delete(w.Context(), w.ana, n.Begun[0].Target, n.Begun[0].ID))
+		w.start(w.photo(), "image/jpeg", 10)
+	})
+}
+
+// At the older client's door, which has no list of what was begun, that counts only
+// as long as something may be sent for it.
+func TestUnfinishedOlder_Z8(t *testing.T) {
+	each(t, func(w *world) {
+		by := account.Actor{ID: w.ana.ID, Source: account.SourceLegacy}
+		r := media.Request{Target: w.photo(), File: media.File{Name: "a.jpg", ContentType: "image/jpeg"}, Unsized: true}
+		for _, want := range []error{nil, media.ErrTooMany} {
+			for range media.MaxPhotos {
+				if _, _, _, err := w.Start(w.Context(), by, r, nil); !errors.Is(err, want) {
+					t.Fatalf("%v, want %v", err, want)
+				}
+			}
 		}
 		w.advance(media.PermitLife + time.Second)
 		_, _, _, err := w.Start(w.Context(), by, r, nil)
 		w.must(err)
-		w.advance(media.PermitLife)
-		if _, _, _, err := w.Start(w.Context(), by, r, nil); !errors.Is(err, media.ErrPermitOver) {
-			t.Errorf("%v, want %v", err, media.ErrPermitOver)
+	})
+}
+
+// With all sessions of an account its permits end, as with the upload itself: a
+// storage of our own takes nothing more for them, whoever holds one.
+func TestPermitsEnd_U4(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		var w *world
+		b, _ := buckettest.DiskWith(t, disk.Options{Wanted: func(ctx context.Context, key string) (bool, error) { return w.Wanted(ctx, key) }})
+		w = newWorld(t, s, b)
+		status := func(form bucket.Form) int { return buckettest.Post(t, form, front, nil).StatusCode }
+		theirs := media.Target{Post: w.newPost(w.dan)}
+		_, kept, _, err := w.Start(w.Context(), w.dan, media.Request{Target: theirs, File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: int64(len(front))}}, nil)
+		w.must(err)
+		var last int64
+		for name, end := range map[string]func() error{
+			"all sessions ended": func() error { return s.EndSessions(w.Context(), w.ana.ID, time.Now().UTC()) },
+			"the password was reset": func() error {
+				_, err := s.UpdateUser(w.Context(), account.Actor{}, w.ana.ID, func(u *account.User, fx *account.Effects) error {
+					u.PasswordHash, fx.EndSessions = rand.Text(), true
+					return nil
+				})
+				return err
+			},
+			"the upload was deleted": func() error { return w.Delete(w.Context(), w.ana, w.photo(), last) },
+		} {
+			u, form := w.start(w.photo(), "image/jpeg", len(front))
+			last = u.ID
+			if got := status(form); got != http.StatusNoContent {
+				t.Errorf("before %s: %d", name, got)
+			}
+			w.must(end())
+			if got := status(form); got != http.StatusForbidden {
+				t.Errorf("after %s: %d, want 403", name, got)
+			}
+			_, err := w.Complete(w.Context(), w.ana, w.photo(), u.ID)
+			w.refused(err, fault.NotFound)
+		}
+		if got := status(kept); got != http.StatusNoContent {
+			t.Errorf("another's permit: %d", got)
+		}
+		w.purge()
+		if keys := w.keys(); len(keys) != 1 {
+			t.Errorf("objects: %v, want the one of another", keys)
 		}
 	})
 }

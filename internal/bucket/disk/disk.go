@@ -34,6 +34,9 @@ type Options struct {
 	// Path is where the handler is mounted, with a slash at both ends.
 	// Empty means "/storage/".
 	Path string
+	// Wanted tells whether an upload under a key is still waited for. It is asked
+	// before and after the file is read. Nil takes every upload with a permit.
+	Wanted func(ctx context.Context, key string) (bool, error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Free gives the bytes that are free where Dir lies; nil asks the system.
@@ -59,6 +62,7 @@ type Bucket struct {
 	keys    [][]byte
 	baseURL func() string
 	path    string
+	wanted  func(ctx context.Context, key string) (bool, error)
 	now     func() time.Time
 	free    func() (uint64, error)
 	reserve uint64
@@ -77,6 +81,7 @@ func New(o Options) (*Bucket, error) {
 	b := &Bucket{
 		baseURL: o.BaseURL,
 		path:    o.Path,
+		wanted:  o.Wanted,
 		now:     o.Now,
 		free:    o.Free,
 		reserve: o.Reserve,
