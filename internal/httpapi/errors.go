@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // problem is an error as clients see it (RFC 9457).
@@ -90,7 +91,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 func (a *API) logProblem(r *http.Request, p *problem) {
 	if p.cause != nil {
-		a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("route", r.Pattern), slog.Int("status", p.Status),
+		level := slog.LevelError
+		if errors.Is(p.cause, media.ErrBusy) { // refused for load: nothing is wrong
+			level = slog.LevelInfo
+		}
+		a.Log.LogAttrs(r.Context(), level, "request failed", slog.String("route", r.Pattern), slog.Int("status", p.Status),
 			slog.String("request_id", requestID(r)), slog.Any("err", p.cause))
 	}
 }

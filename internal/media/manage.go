@@ -15,8 +15,8 @@ import (
 
 // Take stores a photo or a file that came to the server itself, and makes it
 // ready. A photo with replaces takes the place of that photo of the post; the
-// file of a document always takes that of the one before. The type is that of
-// the bytes.
+// file of a document always takes that of the one before. Of several at once for one
+// place the one begun last stays, and all succeed. The type is that of the bytes.
 func (s *Service) Take(ctx context.Context, by account.Actor, t Target, name string, raw []byte, replaces int64) (Upload, error) {
 	kind := http.DetectContentType(raw)
 	u, _, _, err := s.Start(ctx, by, Request{
@@ -39,6 +39,11 @@ func (s *Service) Take(ctx context.Context, by account.Actor, t Target, name str
 		return done, nil
 	case err == nil:
 		err = fault.InvalidField("file", "unreadable", done.Problem)
+	case errors.Is(err, ErrNotFound) && replaces != 0:
+		// A later one took the same place first: this one had it for a moment.
+		if _, err := s.gate(ctx, by, t); err == nil {
+			return u, nil
+		}
 	}
 	// Nobody could complete it later: the client does not know of it.
 	if gone := s.Delete(context.WithoutCancel(ctx), by, t, u.ID); gone != nil && !errors.Is(gone, fault.NotFound) {

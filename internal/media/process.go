@@ -43,7 +43,7 @@ func (s *Service) process(ctx context.Context, job Process, lane *picture.Lane) 
 	}
 }
 
-// flights are the photos that are being processed here.
+// flights are the uploads that are being worked on here.
 type flights struct {
 	mu  sync.Mutex
 	now map[int64]chan struct{}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,19 +35,21 @@ func atOnce(n int, do func(i int) error) []error {
 	return errs
 }
 
-// One upload is completed by one request; the others are told to come back, and
-// leave no copy of their own (promises U5, O2).
+// One upload is completed by one request. The others get the same answer, and leave
+// no copy of their own (promises U5, U6).
 func TestComplete_Race(t *testing.T) {
 	each(t, func(w *world) {
 		u, form := w.start(w.photo(), "image/jpeg", len(front))
 		w.send(form, front)
-		for _, err := range atOnce(12, func(int) error {
-			_, err := w.Complete(w.Context(), w.ana, w.photo(), u.ID)
+		servers := []*media.Service{w.Service, w.with(w.bucket)}
+		for _, err := range atOnce(12, func(i int) error {
+			got, err := servers[i%2].Complete(w.Context(), w.ana, w.photo(), u.ID)
+			if err == nil && (got.ID != u.ID || got.State != media.Processing) {
+				t.Errorf("completed: %+v", got)
+			}
 			return err
 		}) {
-			if err != nil {
-				w.refused(err, fault.Unavailable)
-			}
+			w.must(err)
 		}
 		if _, err := w.Complete(w.Context(), w.ana, w.photo(), u.ID); err != nil {
 			t.Fatal(err)
@@ -145,6 +148,93 @@ func TestStart_Race(t *testing.T) {
 	})
 }
 
+// pausing is a storage that calls something in the middle of its work.
+type pausing struct {
+	media.Bucket
+	copy func()
+	put  func(key string)
+}
+
+func (p *pausing) Copy(ctx context.Context, from, etag, to, contentType string) error {
+	if p.copy != nil {
+		p.copy()
+	}
+	return p.Bucket.Copy(ctx, from, etag, to, contentType)
+}
+
+func (p *pausing) Put(ctx context.Context, key, contentType string, body []byte) error {
+	if p.put != nil {
+		p.put(key)
+	}
+	return p.Bucket.Put(ctx, key, contentType, body)
+}
+
+// with is the service on another storage.
+func (w *world) with(b media.Bucket) *media.Service {
+	return media.NewService(media.Options{Store: w.store, Bucket: b, Posts: w.posts, Documents: w.docs, Prefix: "rc/", Now: w.now})
+}
+
+// A driver who sends four photos at once gets four, although two are looked at at a
+// time (promise O2).
+func TestCompleteFour(t *testing.T) {
+	each(t, func(w *world) {
+		var ids []int64
+		for range 4 {
+			u, form := w.start(w.photo(), "image/jpeg", len(front))
+			w.send(form, front)
+			ids = append(ids, u.ID)
+		}
+		// The first two wait for each other, so that they are at it together.
+		var both sync.WaitGroup
+		var n atomic.Int32
+		both.Add(2)
+		service := w.with(&pausing{Bucket: w.bucket, copy: func() {
+			if n.Add(1) <= 2 {
+				both.Done()
+				both.Wait()
+			}
+		}})
+		for i, err := range atOnce(4, func(i int) error {
+			_, err := service.Complete(w.Context(), w.ana, w.photo(), ids[i])
+			return err
+		}) {
+			if err != nil {
+				t.Errorf("photo %d: %v", i, err)
+			}
+		}
+	})
+}
+
+// Of two photos at once for one place the one begun last stays, and neither is
+// refused.
+func TestTakeTwo(t *testing.T) {
+	each(t, func(w *world) {
+		shown := w.ready(front)
+		first := true
+		var later media.Upload
+		b := &pausing{Bucket: w.bucket}
+		service := w.with(b)
+		b.put = func(key string) {
+			if first && strings.HasSuffix(key, "/small.jpg") {
+				first = false
+				var err error
+				later, err = service.Take(w.Context(), w.ana, w.photo(), "b.jpg", front, shown.ID)
+				w.must(err)
+			}
+		}
+		_, err := service.Take(w.Context(), w.ana, w.photo(), "a.jpg", side, shown.ID)
+		w.must(err)
+		if n := w.count(`SELECT count(*) FROM upload WHERE post_id = $1`, w.post); n != 1 || w.row(later.ID).State != media.Ready {
+			t.Errorf("%d photos, the later one is %s", n, w.row(later.ID).State)
+		}
+		// What was shown is gone: who would replace that is told, and can look again.
+		_, err = service.Take(w.Context(), w.ana, w.photo(), "c.jpg", front, shown.ID)
+		if !errors.Is(err, media.ErrNoReplaced) {
+			t.Errorf("%v, want %v", err, media.ErrNoReplaced)
+		}
+	})
+}
+
 // Only what its owner sees counts: what was deleted or refused gives its place back
 // at once (promise Z8). A repetition of the request that began it gets no permit.
 func TestDropped_Z8(t *testing.T) {
@@ -158,17 +248,15 @@ func TestDropped_Z8(t *testing.T) {
 		if _, _, _, err := w.Start(w.Context(), by, r, nil); !errors.Is(err, media.ErrComplete) {
 			t.Errorf("a repetition: %v, want %v", err, media.ErrComplete)
 		}
-		for range 2 {
-			for range media.MaxUnfinished {
-				u, _ := w.start(w.photo(), "image/jpeg", 10)
+		for i := range media.MaxUnfinished + 1 {
+			u, form := w.start(w.photo(), "image/jpeg", 10)
+			if i < media.MaxUnfinished/2 {
 				w.must(w.Delete(w.Context(), w.ana, w.photo(), u.ID))
+				continue
 			}
-			for range media.MaxUnfinished {
-				u, form := w.start(w.photo(), "image/jpeg", 10)
-				w.send(form, []byte("not a JPEG"))
-				_, err := w.Complete(w.Context(), w.ana, w.photo(), u.ID)
-				w.refused(err, fault.Invalid)
-			}
+			w.send(form, []byte("not a JPEG"))
+			_, err := w.Complete(w.Context(), w.ana, w.photo(), u.ID)
+			w.refused(err, fault.Invalid)
 		}
 		if n, err := w.Usage(w.Context(), w.ana); err != nil || len(n.Begun) != 0 || n.Bytes != 0 {
 			t.Errorf("Usage = %+v, %v, want nothing", n, err)

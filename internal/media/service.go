@@ -124,18 +124,19 @@ type Options struct {
 
 // Service is what people and jobs can do with uploads.
 type Service struct {
-	store     Store
-	bucket    Bucket
-	posts     Gate
-	documents Gate
-	prefix    string
-	log       *slog.Logger
-	now       func() time.Time
-	lane      *picture.Lane // of the jobs
-	checks    *picture.Lane // of the requests, so that neither waits for the other
-	turnstile Turnstile
-	flights   flights
-	links     links
+	store      Store
+	bucket     Bucket
+	posts      Gate
+	documents  Gate
+	prefix     string
+	log        *slog.Logger
+	now        func() time.Time
+	lane       *picture.Lane // of the jobs
+	checks     *picture.Lane // of the requests, so that neither waits for the other
+	turnstile  Turnstile
+	completing flights // uploads that are being completed here
+	flights    flights
+	links      links
 }
 
 // Lanes are where pictures are decoded: those of the jobs, and those of requests.
