@@ -78,13 +78,13 @@ func orNil(s string) *string {
 // fileBody is what is said of a file that is going to be uploaded.
 type fileBody struct {
 	FileName    opt[string] `json:"file_name" required:"true" minLength:"1" maxLength:"255" example:"RCA 2026.pdf"`
-	ContentType opt[string] `json:"content_type" required:"true" doc:"application/pdf, image/jpeg, image/png or image/webp." example:"application/pdf"`
+	ContentType opt[string] `json:"content_type" required:"true" doc:"application/pdf, image/jpeg, image/png or image/webp. Of these, what the bytes say counts in the end." example:"application/pdf"`
 	Size        opt[int64]  `json:"size" required:"true" minimum:"1" maximum:"10485760" doc:"Bytes, exactly: 10 MB at most." example:"284113"`
 }
 
 type photoBody struct {
 	FileName    opt[string] `json:"file_name" required:"true" minLength:"1" maxLength:"255" example:"front.jpg"`
-	ContentType opt[string] `json:"content_type" required:"true" doc:"image/jpeg, image/png or image/webp." example:"image/jpeg"`
+	ContentType opt[string] `json:"content_type" required:"true" doc:"image/jpeg, image/png or image/webp. Of these, what the bytes say counts in the end." example:"image/jpeg"`
 	Size        opt[int64]  `json:"size" required:"true" minimum:"1" maximum:"10485760" doc:"Bytes, exactly: 10 MB at most." example:"284113"`
 	Replaces    opt[int64]  `json:"replaces" doc:"A photo of the same post, which goes when this one is ready and takes its place." example:"1"`
 }

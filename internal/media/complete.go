@@ -212,6 +212,7 @@ func (s *Service) complete(ctx context.Context, by account.Actor, u Upload, fold
 	if err != nil {
 		return Upload{}, s.explain(err, "inspect the upload")
 	}
+	u.ContentType = info.ContentType // what the bytes say counts
 	if err := s.copyIn(ctx, u, found, folder); err != nil {
 		return Upload{}, err
 	}
@@ -235,7 +236,7 @@ func (s *Service) inspect(ctx context.Context, u Upload, found bucket.Object) (p
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	return info, s.checks.Check(ctx, raw, u.ContentType)
+	return info, s.checks.Check(ctx, raw, info.ContentType)
 }
 
 // look reads the head of a photo, and the whole of a document's file.
@@ -251,14 +252,14 @@ func (s *Service) look(ctx context.Context, u Upload, found bucket.Object) ([]by
 		return nil, picture.Info{}, fmt.Errorf("the storage gives %d bytes for %d", opened.Size, found.Size)
 	}
 	if u.Document == 0 {
-		info, err := picture.Inspect(r, u.ContentType)
+		info, err := picture.Inspect(r, PhotoTypes...)
 		return nil, info, err
 	}
 	raw, err := readAll(r, found.Size)
 	if err != nil {
 		return nil, picture.Info{}, err
 	}
-	info, err := picture.Inspect(bytes.NewReader(raw), u.ContentType)
+	info, err := picture.Inspect(bytes.NewReader(raw), FileTypes...)
 	return raw, info, err
 }
 
@@ -300,6 +301,7 @@ func (s *Service) takeIn(ctx context.Context, by account.Actor, u Upload, found 
 		fx.Keep = folder
 		fx.Purge = u.Purges(now) // of what the client has uploaded: there is nothing else yet
 		u.State, u.UploadKey, u.Folder, u.Size, u.CompletedAt, u.UpdatedAt = Processing, "", folder, found.Size, &now, now
+		u.ContentType = info.ContentType
 		if info.Width > 0 {
 			u.Width, u.Height = &info.Width, &info.Height
 		}

@@ -3,6 +3,7 @@ package media_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image/jpeg"
 	"strings"
 	"sync"
@@ -116,7 +117,7 @@ func TestRefused_U6_U7(t *testing.T) {
 			code              string
 		}{
 			{"text named .jpg", "image/jpeg", w.photo(), []byte("not a photo at all, in spite of its name"), "wrong_type"},
-			{"PNG as JPEG", "image/jpeg", w.photo(), mediatest.PNG(20, 20), "wrong_type"},
+			{"PDF as JPEG", "image/jpeg", w.photo(), rca, "wrong_type"},
 			{"GIF and JPEG", "image/jpeg", w.photo(), polyglot, "wrong_type"},
 			{"HTML as PDF", "application/pdf", w.file(), []byte("<html><script>alert(1)</script></html>"), "wrong_type"},
 			{"PDF cut off", "application/pdf", w.file(), rca[:40], ""},
@@ -145,6 +146,40 @@ func TestRefused_U6_U7(t *testing.T) {
 		w.must(err)
 		if n := w.count(`SELECT count(*) FROM upload`); n != 0 {
 			t.Errorf("%d rows are left", n)
+		}
+	})
+}
+
+// What the bytes say counts: the label is corrected, also on what is stored.
+func TestRelabelled_U6(t *testing.T) {
+	each(t, func(w *world) {
+		png := mediatest.PNG(20, 20)
+		u := w.upload(w.photo(), "IMAGE/JPG", png)
+		if u.ContentType != "image/png" {
+			t.Errorf("a photo is %s", u.ContentType)
+		}
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
+		if u = w.row(u.ID); u.State != media.Ready || u.ContentType != "image/jpeg" {
+			t.Errorf("%s, %s: %s", u.State, u.ContentType, u.Problem)
+		}
+		f := w.upload(w.file(), "application/pdf", png)
+		r, contentType, _, err := w.OpenShown(w.Context(), w.row(f.ID), "")
+		w.must(err)
+		w.must(r.Close())
+		if f.ContentType != "image/png" || contentType != "image/png" {
+			t.Errorf("a file is %s, and read as %s", f.ContentType, contentType)
+		}
+		stored, err := w.bucket.Head(w.Context(), w.row(f.ID).Folder+"file")
+		w.must(err)
+		if stored.Size != int64(len(png)) {
+			t.Errorf("%d bytes are stored", stored.Size)
+		}
+		_, _, _, err = w.Start(w.Context(), w.ana, media.Request{Target: w.photo(), File: media.File{Name: "a.heic", ContentType: "image/HEIC", Size: 9}}, nil)
+		if f := fault.As(err); f == nil || len(f.Fields) != 1 || !strings.Contains(f.Fields[0].Message, "Most Compatible") {
+			t.Errorf("HEIC: %v", err)
+		}
+		if _, err := w.Take(w.Context(), w.ana, w.photo(), "a.gif", []byte("GIF89a"), 0); !strings.Contains(fmt.Sprint(err), "a GIF picture") {
+			t.Errorf("GIF: %v", err)
 		}
 	})
 }

@@ -1,10 +1,10 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"slices"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
@@ -18,7 +18,15 @@ import (
 // file of a document always takes that of the one before. Of several at once for one
 // place the one begun last stays, and all succeed. The type is that of the bytes.
 func (s *Service) Take(ctx context.Context, by account.Actor, t Target, name string, raw []byte, replaces int64) (Upload, error) {
-	kind := http.DetectContentType(raw)
+	types := PhotoTypes
+	if t.Document != 0 {
+		types = FileTypes
+	}
+	info, err := picture.Inspect(bytes.NewReader(raw), types...)
+	if wrong, ok := errors.AsType[*picture.Error](err); ok {
+		return Upload{}, fault.InvalidField("file", wrong.Code, wrong.Message)
+	}
+	kind := info.ContentType
 	u, _, _, err := s.Start(ctx, by, Request{
 		Target: t, File: File{Name: name, ContentType: kind, Size: int64(len(raw))}, Replaces: replaces,
 	}, nil)

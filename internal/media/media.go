@@ -208,8 +208,10 @@ type File struct {
 	Size        int64 // bytes; 0 when the client cannot say
 }
 
-// tidy keeps what a file is called clean.
-func (f *File) tidy() { f.Name = CleanName(f.Name) }
+// tidy keeps what a file is called clean, and its type spelt in one way.
+func (f *File) tidy() {
+	f.Name, f.ContentType = CleanName(f.Name), picture.CanonicalType(f.ContentType)
+}
 
 // CleanName is the file's own name of a path, without what does not print. It may
 // be empty.
@@ -226,6 +228,9 @@ func CleanName(name string) string {
 // validate notes what is wrong with what the client says.
 func (f File) validate(types []string, sized bool, bad *fault.Fields) {
 	account.CheckText(bad, "file_name", f.Name, 1, account.MaxText, false)
+	if help := picture.RefusedType(f.ContentType); help != "" && !bad.Has("content_type") {
+		bad.Add("content_type", "invalid_choice", help)
+	}
 	account.CheckChoice(bad, "content_type", f.ContentType, types)
 	switch {
 	case bad.Has("size"):

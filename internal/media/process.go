@@ -158,12 +158,11 @@ func (s *Service) render(ctx context.Context, key, contentType string, lane *pic
 
 // photoType is what the head of a photo says that it is; for what is none, any.
 func photoType(raw []byte) string {
-	for _, t := range PhotoTypes {
-		if _, err := picture.Inspect(bytes.NewReader(raw), t); err == nil {
-			return t
-		}
+	info, err := picture.Inspect(bytes.NewReader(raw), PhotoTypes...)
+	if err != nil {
+		return PhotoTypes[0]
 	}
-	return PhotoTypes[0]
+	return info.ContentType
 }
 
 // show stores the renditions and makes the photo ready. Should it have been
