@@ -42,9 +42,12 @@ type Options struct {
 	// Free gives the bytes that are free where Dir lies; nil asks the system.
 	Free func() (uint64, error)
 	// Reserve is how many free bytes are left to others, the database above all
-	// (promise D16). Zero means 256 MiB.
+	// (promise D16). Zero means Reserve.
 	Reserve uint64
 }
+
+// Reserve is how many free bytes are left to others where nothing else is said.
+const Reserve = 256 << 20
 
 const (
 	// tempDir holds what is being written. No key leads here: none has a segment
@@ -97,7 +100,7 @@ func New(o Options) (*Bucket, error) {
 		b.free = func() (uint64, error) { return Free(o.Dir) }
 	}
 	if b.reserve == 0 {
-		b.reserve = 256 << 20
+		b.reserve = Reserve
 	}
 	if b.baseURL == nil {
 		return nil, errors.New("open bucket: no base URL")

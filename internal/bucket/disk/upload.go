@@ -62,7 +62,7 @@ func (b *Bucket) upload(w http.ResponseWriter, r *http.Request) {
 // been read.
 type body struct{ io.Reader }
 
-func (b *Bucket) receive(w http.ResponseWriter, r *http.Request) (bucket.Object, error) {
+func (b *Bucket) receive(w http.ResponseWriter, r *http.Request) (o bucket.Object, err error) {
 	raw := r.Body
 	limited := &body{http.MaxBytesReader(w, raw, margin)}
 	r.Body = io.NopCloser(limited)
@@ -78,18 +78,25 @@ func (b *Bucket) receive(w http.ResponseWriter, r *http.Request) (bucket.Object,
 	if err != nil {
 		return bucket.Object{}, err
 	}
+	if r.ContentLength > p.MaxSize+margin {
+		return bucket.Object{}, errBody
+	}
+	// A client that is still sending reads no answer, and sees a connection that was
+	// cut. One with a permit is read to the end of what it may send, and then refused.
+	defer func() {
+		if err != nil {
+			_, _ = io.CopyN(io.Discard, limited, p.MaxSize+margin)
+		}
+	}()
+	limited.Reader = http.MaxBytesReader(w, raw, p.MaxSize+margin)
 	if err := b.ask(r.Context(), p.Key); err != nil {
 		return bucket.Object{}, err
 	}
 	most := p.MaxSize
 	if r.ContentLength >= 0 {
-		if r.ContentLength > p.MaxSize+margin {
-			return bucket.Object{}, errBody
-		}
 		most = min(most, r.ContentLength) // the rest is not needed, so no room is asked for it
 	}
-	limited.Reader = http.MaxBytesReader(w, raw, p.MaxSize+margin)
-	o, err := b.write(r.Context(), p.Key, file, p.MinSize, most, func() error {
+	o, err = b.write(r.Context(), p.Key, file, p.MinSize, most, func() error {
 		if err := end(form); err != nil {
 			return err
 		}
