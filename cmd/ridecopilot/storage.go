@@ -238,7 +238,10 @@ func (p *program) storageCheck(ctx context.Context, a *app, o media.CheckOptions
 			fmt.Fprintf(p.stdout, "%8d %s\n", line.n, line.text)
 		}
 	}
+	unusable := a.storage.Ping(ctx)
 	switch {
+	case unusable != nil:
+		return unusable
 	case suspicious:
 		return errors.New("so much differs that this may be the wrong storage or the wrong database: nothing was mended; see S3_BUCKET, S3_PREFIX and DATA_DIR, and add --force if all is as it should be")
 	case r.Failed > 0:
