@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/jpeg"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/ridecopilot/ridecopilot/internal/media/picture/jpegread"
@@ -55,13 +56,46 @@ func same(t *testing.T, p *jpegread.Picture, m image.Image) {
 		check(0, m.Y, m.YStride)
 		check(1, m.Cb, m.CStride)
 		check(2, m.Cr, m.CStride)
+	case *image.RGBA:
+		for i, plane := range p.Planes { // whose chroma, so to speak, has fewer samples
+			for y := range p.Height {
+				for x := range p.Width {
+					if got := plane.Pix[int(float64(y)/plane.Down)*plane.Stride+int(float64(x)/plane.Across)]; got != m.Pix[y*m.Stride+4*x+i] {
+						t.Fatalf("plane %d differs at %d, %d", i, x, y)
+					}
+				}
+			}
+		}
+	case *image.CMYK: // the standard library turns YCCK into it, and CMYK around
+		if p.Model != jpegread.CMYK && p.Model != jpegread.YCCK {
+			t.Fatalf("model %d", p.Model)
+		}
+		check(3, every(m.Pix, 3, 255), len(m.Pix)/m.Rect.Dy()/4)
+	default:
+		t.Fatalf("%T", m)
 	}
+}
+
+// every is one of four values of each pixel, taken from 255 where from is that.
+func every(pix []uint8, i int, from uint8) []uint8 {
+	one := make([]uint8, len(pix)/4)
+	for n := range one {
+		one[n] = max(from, pix[4*n+i]) - min(from, pix[4*n+i])
+	}
+	return one
 }
 
 // What the standard library decodes comes out the same.
 func TestDecode(t *testing.T) {
-	for _, name := range []string{"ok.jpg", "display-p3-patches.jpg", "adobe-rgb-patches.jpg"} {
-		raw := sample(t, name)
+	names, err := filepath.Glob("testdata/*.jpeg") // the standard library's own
+	if err != nil || len(names) < 9 {
+		t.Fatalf("%q, %v", names, err)
+	}
+	for _, name := range append(names, "../testdata/ok.jpg", "../testdata/display-p3-patches.jpg", "../testdata/adobe-rgb-patches.jpg") {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
 		p, err := jpegread.Decode(t.Context(), raw, limits(raw))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -70,11 +104,16 @@ func TestDecode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, p, m)
+		t.Run(filepath.Base(name), func(t *testing.T) { same(t, p, m) })
 	}
 }
 
 func TestDecodeDamaged_U6(t *testing.T) {
+	progressive, err := os.ReadFile("testdata/video-001.progressive.jpeg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lastScan := bytes.LastIndex(progressive, []byte{0xff, 0xda})
 	ok := sample(t, "ok.jpg")
 	scan := bytes.Index(ok, []byte{0xff, 0xda})
 	part := func(tenths float64) []byte { return ok[:scan+int(float64(len(ok)-scan)*tenths/10)] }
@@ -92,11 +131,15 @@ func TestDecodeDamaged_U6(t *testing.T) {
 		{"without a scan", ok[:scan], jpegread.ErrTruncated},
 		{"with a fifth lost in between", sample(t, "one-flipped-scan-byte.jpg"), jpegread.ErrUnreadable},
 		{"with half lost in between", lost, jpegread.ErrUnreadable},
+		{"of several scans without its last bytes", progressive[:len(progressive)-20], nil},
+		{"of several scans without half of the last", progressive[:(lastScan+len(progressive))/2], jpegread.ErrTruncated},
+		{"of several scans without the last", progressive[:lastScan], jpegread.ErrTruncated},
+		{"of several scans without the last, but with an end", append(bytes.Clone(progressive[:lastScan]), 0xff, 0xd9), nil},
 		{"sampled 3 by 1", sample(t, "ss-3x1.jpg"), nil},
 		{"sampled 2 by 4", sample(t, "ss-2x4.jpg"), nil},
 	}
 	for _, tt := range tests {
-		if _, err := jpegread.Decode(t.Context(), tt.raw, jpegread.Limits{Width: 640, Height: 480, Scans: 50}); !errors.Is(err, tt.want) {
+		if _, err := jpegread.Decode(t.Context(), tt.raw, limits(tt.raw)); !errors.Is(err, tt.want) {
 			t.Errorf("Decode of a file %s: %v, want %v", tt.name, err, tt.want)
 		}
 	}
