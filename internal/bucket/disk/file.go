@@ -213,7 +213,7 @@ func (b *Bucket) DeleteAll(ctx context.Context, prefix string) (int, error) {
 // the folders below it that become empty, and sees them gone from disk.
 func (b *Bucket) clear(ctx context.Context, dir, prefix string) (n int, err error) {
 	entries, err := b.entries(dir)
-	if absent(err) {
+	if absent(err) || err != nil && b.linked(dir) {
 		return 0, nil
 	}
 	if err != nil {
@@ -282,7 +282,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, each func(bucket.Objec
 
 func (b *Bucket) list(ctx context.Context, dir, prefix string, each func(bucket.Object) error) error {
 	entries, err := fs.ReadDir(b.root.FS(), dir)
-	if absent(err) {
+	if absent(err) || err != nil && b.linked(dir) {
 		return nil
 	}
 	if err != nil {

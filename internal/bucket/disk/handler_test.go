@@ -267,6 +267,14 @@ func TestLinksServed(t *testing.T) {
 			t.Errorf("Delete of %s: %v", key, err)
 		}
 	}
+	for _, prefix := range []string{"media/out/", "media/out/f", "media/circle/"} {
+		if n, err := b.DeleteAll(t.Context(), prefix); n != 0 || err != nil {
+			t.Errorf("DeleteAll of %s = %d, %v", prefix, n, err)
+		}
+		if err := b.List(t.Context(), prefix, func(o bucket.Object) error { t.Errorf("listed %+v", o); return nil }); err != nil {
+			t.Errorf("List of %s: %v", prefix, err)
+		}
+	}
 	if raw, err := os.ReadFile(outside + "/file"); err != nil || string(raw) != "outside" {
 		t.Errorf("outside: %q, %v", raw, err)
 	}
