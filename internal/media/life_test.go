@@ -166,13 +166,17 @@ func TestRelabelled_U6(t *testing.T) {
 		r, contentType, _, err := w.OpenShown(w.Context(), w.row(f.ID), "")
 		w.must(err)
 		w.must(r.Close())
-		if f.ContentType != "image/png" || contentType != "image/png" {
-			t.Errorf("a file is %s, and read as %s", f.ContentType, contentType)
+		if f.ContentType != "image/png" || contentType != "image/png" || f.FileName != "front.jpg" {
+			t.Errorf("a file is %s, %s, and read as %s", f.FileName, f.ContentType, contentType)
 		}
 		stored, err := w.bucket.Head(w.Context(), w.row(f.ID).Folder+"file")
 		w.must(err)
 		if stored.Size != int64(len(png)) {
 			t.Errorf("%d bytes are stored", stored.Size)
+		}
+		paper := w.upload(w.file(), "image/jpeg", rca)
+		if link := w.FileLink(w.Context(), w.row(paper.ID)); paper.FileName != "front.jpg" || !strings.Contains(link, "front.pdf") {
+			t.Errorf("a PDF named %s is downloaded as %s", paper.FileName, link)
 		}
 		_, _, _, err = w.Start(w.Context(), w.ana, media.Request{Target: w.photo(), File: media.File{Name: "a.heic", ContentType: "image/HEIC", Size: 9}}, nil)
 		if f := fault.As(err); f == nil || len(f.Fields) != 1 || !strings.Contains(f.Fields[0].Message, "Most Compatible") {

@@ -10,6 +10,7 @@ package media
 
 import (
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -223,6 +224,27 @@ func CleanName(name string) string {
 		}
 		return r
 	}, name))
+}
+
+// extensions are how names of files end, by what is in them.
+var extensions = map[string]string{
+	".jpg": picture.JPEG, ".jpeg": picture.JPEG, ".jpe": picture.JPEG, ".jfif": picture.JPEG,
+	".png": picture.PNG, ".webp": picture.WebP, ".pdf": picture.PDF,
+}
+
+// endings are how they end as we name them.
+var endings = map[string]string{picture.JPEG: ".jpg", picture.PNG: ".png", picture.WebP: ".webp", picture.PDF: ".pdf"}
+
+// DownloadName is what the file is called when it is downloaded: as its client called
+// it, but with the ending of what is in it where it had that of something else.
+func (u Upload) DownloadName() string {
+	ending := path.Ext(u.FileName)
+	said, known := extensions[strings.ToLower(ending)]
+	right, taken := endings[u.ContentType]
+	if !known || !taken || said == u.ContentType {
+		return u.FileName
+	}
+	return strings.TrimSuffix(u.FileName, ending) + right
 }
 
 // validate notes what is wrong with what the client says.
