@@ -22,6 +22,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/account/password"
 	"github.com/ridecopilot/ridecopilot/internal/admin"
+	"github.com/ridecopilot/ridecopilot/internal/bucket/disk"
 	"github.com/ridecopilot/ridecopilot/internal/document"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
 	"github.com/ridecopilot/ridecopilot/internal/httpapi"
@@ -109,7 +110,8 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, tracer trace.Trace
 	if a.desk, err = jobs.NewDesk(jobs.DB{Postgres: s.JobPool(), SQLite: s.Writer()}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if a.storage, err = c.openStorage(ctx); err != nil {
+	wanted := func(ctx context.Context, key string) (bool, error) { return a.media.Wanted(ctx, key) }
+	if a.storage, err = c.openStorage(ctx, wanted); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	a.media = media.NewService(media.Options{
@@ -175,6 +177,11 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 	api := a.api()
 	pages := site.New(site.Options{Accounts: a.accounts, OpenAPI: api.Description, AdminPath: admin.Path, Secure: a.config.publicURL.Scheme == "https", Log: a.log})
 	checks := map[string]func(context.Context) error{"database": a.store.Ping, "jobs": runner.Check, "storage": a.storage.Ping}
+	if a.store.Engine() == "sqlite" || a.files() != nil {
+		checks["disk"] = func(context.Context) error {
+			return hasRoom(func() (uint64, error) { return disk.Free(a.config.dataDir) })
+		}
+	}
 	html := http.NewServeMux()
 	html.Handle("/", pages.Pages())
 	html.Handle(admin.Path, a.admin(checks))
@@ -193,6 +200,16 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 		Checks: checks,
 		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: a.registry, Tracer: a.tracer,
 	})
+}
+
+// hasRoom fails when the disk is so full that no upload is taken, and the database
+// will be next.
+func hasRoom(free func() (uint64, error)) error {
+	n, err := free()
+	if err == nil && n < disk.Reserve {
+		err = fmt.Errorf("the disk of DATA_DIR is full: %d MB are free, uploads are refused below %d", n>>20, disk.Reserve>>20)
+	}
+	return err
 }
 
 // admin is the operators' site.

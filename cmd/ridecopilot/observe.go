@@ -118,6 +118,12 @@ func (a *app) measureMachine(r prometheus.Registerer) {
 		}
 		return float64(free)
 	})
+	registerGauge(r, "storage_versioning_refused", "1 while the storage refuses to say whether it keeps versions: nothing is removed then.", nil, func() float64 {
+		if s, ok := a.storage.(interface{ VersioningRefused() bool }); ok && s.VersioningRefused() {
+			return 1
+		}
+		return 0
+	})
 	registerGauge(r, "ridecopilot_info", "1; the label tells the version.", prometheus.Labels{"version": version()}, func() float64 { return 1 })
 }
 

@@ -74,8 +74,9 @@ func (c *config) parseStorage() {
 	}
 }
 
-// openStorage opens the bucket, or the folder of local objects.
-func (c *config) openStorage(ctx context.Context) (storage, error) {
+// openStorage opens the bucket, or the folder of local objects. The folder asks
+// wanted before it takes an upload; nil takes every one with a permit.
+func (c *config) openStorage(ctx context.Context, wanted func(context.Context, string) (bool, error)) (storage, error) {
 	if c.s3.bucket != "" {
 		b, err := s3.New(ctx, s3.Options{
 			Bucket: c.s3.bucket, Region: c.s3.region, Endpoint: c.s3.endpoint, PathStyle: c.s3.pathStyle, CloudFront: c.s3.cloudFront,
@@ -90,7 +91,7 @@ func (c *config) openStorage(ctx context.Context) (storage, error) {
 		secrets = append(secrets, c.previousSecret)
 	}
 	return disk.New(disk.Options{
-		Dir: filepath.Join(c.dataDir, objectsDir), Secrets: secrets, Path: server.StoragePath,
+		Dir: filepath.Join(c.dataDir, objectsDir), Secrets: secrets, Path: server.StoragePath, Wanted: wanted,
 		BaseURL: func() string { return strings.TrimSuffix(c.publicURL.String(), "/") },
 	})
 }
@@ -139,7 +140,7 @@ func (p *program) storageSetup(ctx context.Context, dryRun bool) error {
 		fmt.Fprintf(p.stdout, "Photos and files are kept in %s: there are no rules to put anywhere.\n", filepath.Join(c.dataDir, objectsDir))
 		return nil
 	}
-	s, err := c.openStorage(ctx)
+	s, err := c.openStorage(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -182,7 +183,7 @@ func (c *config) checkBucket(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	s, err := c.openStorage(ctx)
+	s, err := c.openStorage(ctx, nil)
 	if err != nil {
 		c.lacks("%v", err)
 		return
@@ -240,7 +241,10 @@ func (p *program) storageCheck(ctx context.Context, a *app, o media.CheckOptions
 			fmt.Fprintf(p.stdout, "%8d %s\n", line.n, line.text)
 		}
 	}
+	unusable := a.storage.Ping(ctx)
 	switch {
+	case unusable != nil:
+		return unusable
 	case suspicious:
 		return errors.New("so much differs that this may be the wrong storage or the wrong database: nothing was mended; see S3_BUCKET, S3_PREFIX and DATA_DIR, and add --force if all is as it should be")
 	case r.Failed > 0:

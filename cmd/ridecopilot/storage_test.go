@@ -203,6 +203,48 @@ func TestStorageCheck_D14(t *testing.T) {
 	s.stop(t)
 }
 
+// A store that refuses to say whether it keeps versions removes nothing: storage
+// check, /health/ and a metric say so.
+func TestVersioningRefused_D12(t *testing.T) {
+	env := append(sqlite(t), s3Settings(t)...)
+	var faults *buckettest.Faults
+	for i, setting := range env {
+		if endpoint, ok := strings.CutPrefix(setting, "S3_ENDPOINT="); ok {
+			faults = buckettest.NewFaults(t, endpoint)
+			env[i] = "S3_ENDPOINT=" + faults.URL
+		}
+	}
+	faults.Set(buckettest.Secretive)
+	s := serve(t, env, "--metrics-addr", "127.0.0.1:0")
+	address, ok := s.out.find(`metrics     (http://\S+)\n`, s.done)
+	if !ok {
+		t.Fatalf("no address of metrics in %s", s.out)
+	}
+	command(t, env, "", "storage", "check").ended(t, 1, "nothing is removed from it: allow s3:GetBucketVersioning")
+	if status, body := ask(t, http.MethodGet, s.base+"/health/", "", ""); status != http.StatusServiceUnavailable || !strings.Contains(body, `"storage":"failing"`) || !strings.Contains(body, `"disk":"ok"`) {
+		t.Errorf("health = %d %s", status, body)
+	}
+	if log := s.err.String(); !strings.Contains(log, "allow s3:GetBucketVersioning") {
+		t.Errorf("the log does not say why: %s", log)
+	}
+	if _, body := ask(t, http.MethodGet, address, "", ""); !strings.Contains(body, "\nstorage_versioning_refused 1\n") {
+		t.Error("the metric does not tell")
+	}
+	s.stop(t)
+}
+
+// What is free on the disk is told by /health/ below what uploads leave to others.
+func TestHasRoom_D16(t *testing.T) {
+	for free, want := range map[uint64]bool{0: false, 256<<20 - 1: false, 256 << 20: true, 1 << 40: true} {
+		if err := hasRoom(func() (uint64, error) { return free, nil }); (err == nil) != want {
+			t.Errorf("%d bytes free: %v", free, err)
+		}
+	}
+	if err := hasRoom(func() (uint64, error) { return 0, http.ErrServerClosed }); err == nil {
+		t.Error("a disk that cannot be asked is well")
+	}
+}
+
 // Files kept on local disk are served with the rules for files of strangers, and
 // what is not permitted is not there (promises B3, B4, U4 and U9).
 func TestLocalFiles_U4_U9(t *testing.T) {

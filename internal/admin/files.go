@@ -53,7 +53,7 @@ func (s *Site) serveFile(q *request) error {
 		h.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
 	if u.Document != 0 {
-		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": u.FileName}))
+		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": u.DownloadName()}))
 	} else {
 		h.Set("Cache-Control", "private, max-age=300")
 	}

@@ -78,13 +78,13 @@ func orNil(s string) *string {
 // fileBody is what is said of a file that is going to be uploaded.
 type fileBody struct {
 	FileName    opt[string] `json:"file_name" required:"true" minLength:"1" maxLength:"255" example:"RCA 2026.pdf"`
-	ContentType opt[string] `json:"content_type" required:"true" doc:"application/pdf, image/jpeg, image/png or image/webp." example:"application/pdf"`
+	ContentType opt[string] `json:"content_type" required:"true" doc:"application/pdf, image/jpeg, image/png or image/webp. Of these, what the bytes say counts in the end." example:"application/pdf"`
 	Size        opt[int64]  `json:"size" required:"true" minimum:"1" maximum:"10485760" doc:"Bytes, exactly: 10 MB at most." example:"284113"`
 }
 
 type photoBody struct {
 	FileName    opt[string] `json:"file_name" required:"true" minLength:"1" maxLength:"255" example:"front.jpg"`
-	ContentType opt[string] `json:"content_type" required:"true" doc:"image/jpeg, image/png or image/webp." example:"image/jpeg"`
+	ContentType opt[string] `json:"content_type" required:"true" doc:"image/jpeg, image/png or image/webp. Of these, what the bytes say counts in the end." example:"image/jpeg"`
 	Size        opt[int64]  `json:"size" required:"true" minimum:"1" maximum:"10485760" doc:"Bytes, exactly: 10 MB at most." example:"284113"`
 	Replaces    opt[int64]  `json:"replaces" doc:"A photo of the same post, which goes when this one is ready and takes its place." example:"1"`
 }
@@ -280,6 +280,50 @@ func (a *API) file(ctx context.Context, in *FileID) (*out[fileOut], error) {
 // deleteFile serves DELETE /api/documents/{id}/file/{file}/.
 func (a *API) deleteFile(ctx context.Context, in *FileID) (*none, error) {
 	return nil, a.Media.Delete(ctx, actor(ctx), media.Target{Document: in.ID}, in.File)
+}
+
+type uploadsOut struct {
+	Count         int         `json:"count" doc:"Uploads that were begun and not completed." example:"1"`
+	Next          *string     `json:"next" nullable:"true"`
+	Previous      *string     `json:"previous" nullable:"true"`
+	Results       []uploadOut `json:"results" doc:"All of them, the latest first."`
+	MaxUnfinished int         `json:"max_unfinished" doc:"How many there may be." example:"20"`
+	Bytes         int64       `json:"bytes" doc:"Bytes of all photos and files, unfinished ones among them."`
+	MaxBytes      int64       `json:"max_bytes" doc:"How many there may be." example:"2147483648"`
+}
+
+type uploadOut struct {
+	ID          int64     `json:"id" example:"1"`
+	CarPost     *int64    `json:"car_post" nullable:"true" doc:"The post that the photo is for." example:"1"`
+	Document    *int64    `json:"document" nullable:"true" doc:"The document that the file is for."`
+	FileName    string    `json:"file_name" example:"front.jpg"`
+	ContentType string    `json:"content_type" example:"image/jpeg"`
+	Size        int64     `json:"size" doc:"Bytes, as announced; 0 if they were not."`
+	CreatedAt   time.Time `json:"created_at"`
+	ExpiresAt   time.Time `json:"expires_at" doc:"When its permit lapses."`
+}
+
+// uploads serves GET /api/user/uploads/.
+func (a *API) uploads(ctx context.Context, _ *struct{}) (*out[uploadsOut], error) {
+	usage, err := a.Media.Usage(ctx, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	o := uploadsOut{
+		Count: len(usage.Begun), Results: make([]uploadOut, 0, len(usage.Begun)),
+		MaxUnfinished: media.MaxUnfinished, Bytes: usage.Bytes, MaxBytes: media.MaxBytes,
+	}
+	for _, u := range usage.Begun {
+		one := uploadOut{ID: u.ID, FileName: u.FileName, ContentType: u.ContentType, Size: u.Size, CreatedAt: u.CreatedAt, ExpiresAt: u.Permitted()}
+		if u.Post != 0 {
+			one.CarPost = &u.Post
+		}
+		if u.Document != 0 {
+			one.Document = &u.Document
+		}
+		o.Results = append(o.Results, one)
+	}
+	return &out[uploadsOut]{Status: http.StatusOK, Body: o}, nil
 }
 
 // exportName is where a file lies in the archive of an account's data: under its

@@ -190,8 +190,17 @@ func TestPhotos_Input(t *testing.T) {
 		c.post(path, nil).want(404)
 		w.anyone().post(path, nil).want(401)
 		// The twenty-first is refused with the limit.
-		for range 19 { // the one that was refused counts until its permit has lapsed
+		for range 20 { // the one that was refused counts no more
 			c.begin(post+"photos/", "image/jpeg", 1)
+		}
+		// What counts is listed, and its place is free again when it is deleted.
+		document := fmt.Sprintf("/api/documents/%.0f/", c.post("/api/documents/", obj{"type": "insurance"}).want(201).number("id"))
+		if got := c.post(document+"file/", obj{"file_name": "a", "content_type": "image/jpeg", "size": 1}).want(409).text("detail"); !strings.Contains(got, "20 unfinished") {
+			t.Error(got)
+		}
+		counted := c.get("/api/user/uploads/").want(200)
+		if counted.number("count") != 20 || counted.number("max_unfinished") != 20 || counted.number("bytes") != 20 {
+			t.Errorf("%s", counted.body)
 		}
 		r = c.post(post+"photos/", obj{"file_name": "a", "content_type": "image/jpeg", "size": 1}).want(409)
 		if !strings.Contains(r.text("detail"), "20") {

@@ -123,6 +123,10 @@ func (a *API) register() {
 		summary: "Delete one's account", description: "With all its posts, entries, documents and files. Needs the password, but for 15 minutes after signing in.",
 	}, a.deleteUser)
 	handle(a, operation{
+		method: get, path: "/api/user/uploads/", id: "list-uploads", tag: tagUser,
+		summary: "List what counts against the limits of uploads", description: "Photos and files that were begun and not completed, the latest first, and the bytes of all. Deleting one, at its post or document, gives its place back at once.",
+	}, a.uploads)
+	handle(a, operation{
 		method: get, path: "/api/user/export/", id: "export-user", tag: tagUser,
 		summary: "Export all of one's data", description: "One ZIP of JSON files.",
 	}, a.exportUser)
@@ -176,7 +180,7 @@ func (a *API) register() {
 	}, a.photos)
 	handle(a, operation{
 		method: post, path: "/api/carposts/{id}/photos/", id: "start-photo", tag: tagCarPosts, status: 201, creates: true, fresh: true, stores: true, problems: []int{forbidden},
-		summary: "Begin to upload a photo", description: "Gives a permit: send the file with it straight to the storage, then complete the photo. JPEG, PNG or WebP, 10 MB and 50 megapixels at most, 20 photos a post.",
+		summary: "Begin to upload a photo", description: "Gives a permit: send the file with it straight to the storage, then complete the photo. JPEG, PNG or WebP, 10 MB and 64 megapixels at most, 20 photos a post.",
 	}, a.startPhoto)
 	handle(a, operation{
 		method: put, path: "/api/carposts/{id}/photos/order/", id: "order-photos", tag: tagCarPosts, problems: []int{forbidden},

@@ -266,13 +266,17 @@ func (a *API) updatePost(c *call) error {
 }
 
 // replaceCover puts a photo in the place of the one that the client is shown.
+// Should another update replace that one first, its photo is what is shown then.
 func (a *API) replaceCover(c *call, post int64, f formFile) error {
-	p, err := a.Listings.Post(c.ctx(), c.by, post)
-	if err != nil {
-		return err
+	err := error(media.ErrNoReplaced)
+	for tries := 0; tries < 5 && errors.Is(err, media.ErrNoReplaced); tries++ {
+		p, failed := a.Listings.Post(c.ctx(), c.by, post)
+		if failed != nil {
+			return failed
+		}
+		shown, _ := coverOf(p) // 0 when there is none
+		_, err = a.Media.Take(c.ctx(), c.by, media.Target{Post: post}, f.name, f.raw, shown.ID)
 	}
-	shown, _ := coverOf(p) // 0 when there is none
-	_, err = a.Media.Take(c.ctx(), c.by, media.Target{Post: post}, f.name, f.raw, shown.ID)
 	if bad := fault.As(err); bad != nil && bad.Kind == fault.Invalid {
 		message := bad.Fields[0].Message
 		if bad.Fields[0].Field != "file" { // of its type or size
@@ -308,8 +312,8 @@ func (a *API) readForm(c *call) (input, *formFile, error) {
 	if err != nil || mediaType != "multipart/form-data" {
 		return nil, nil, refuse(http.StatusUnsupportedMediaType, "detail", "Send the body as multipart/form-data.")
 	}
-	if !a.forms.Enter(c.by.ID) {
-		return nil, nil, media.ErrBusy
+	if err := a.forms.Enter(c.ctx(), c.by.ID); err != nil {
+		return nil, nil, err
 	}
 	defer a.forms.Leave(c.by.ID)
 	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(imageTime)) // a recorder in a test has none

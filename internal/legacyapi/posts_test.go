@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
@@ -186,6 +187,31 @@ func TestPhotos(t *testing.T) {
 		p, err := w.listings.Post(t.Context(), account.Actor{ID: int64(ana.id)}, int64(id.(float64)))
 		if err != nil || len(p.Photos) != 1 {
 			t.Errorf("%d photos, %v, want one", len(p.Photos), err)
+		}
+	})
+}
+
+// Updates with an image at once on one post all succeed, and one photo stays.
+func TestPhotos_AtOnce(t *testing.T) {
+	each(t, func(w *world) {
+		ana := w.person()
+		id := ana.post("add-carpost", car(nil)).want(200).at("id")
+		path := fmt.Sprintf("update-ridepost/%.0f", id)
+		ana.form(path, nil, mediatest.JPEG(50, 40)).want(200)
+		for range 3 {
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					if r := ana.form(path, nil, mediatest.JPEG(640, 480)); r.status != 200 {
+						t.Errorf("%d %s", r.status, r.text)
+					}
+				})
+			}
+			wg.Wait()
+			p, err := w.listings.Post(t.Context(), account.Actor{ID: int64(ana.id)}, int64(id.(float64)))
+			if err != nil || len(p.Photos) != 1 {
+				t.Fatalf("%d photos, %v, want one", len(p.Photos), err)
+			}
 		}
 	})
 }

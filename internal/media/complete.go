@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,18 +27,64 @@ const (
 	holdFor           = time.Hour        // after which what an unfinished completion has made is removed
 )
 
+// How long a request waits for a place, or for another that completes the same
+// upload, and how many wait for places at once.
+const (
+	placeTime  = 5 * time.Second
+	sameTime   = 10 * time.Second
+	samePause  = 100 * time.Millisecond // between two looks at an upload that another server completes
+	mostQueued = 64
+)
+
 // Turnstile lets few in at once who hold a file in memory, and few of one owner.
-// Its zero value is ready.
+// Others wait a short while in the order in which they came; one whose owner has no
+// place left holds nobody else up. Its zero value is ready.
 type Turnstile struct {
 	mu     sync.Mutex
 	inside int
 	owners map[int64]int
+	queue  []*queued // none of them fits in
 }
 
-// Enter tells whether there is a place; whoever has one must Leave.
-func (t *Turnstile) Enter(owner int64) bool {
+type queued struct {
+	owner int64
+	in    chan struct{} // closed when it has a place
+}
+
+// Enter waits for a place, which Leave gives back. The error is ErrBusy when there
+// was none in time.
+func (t *Turnstile) Enter(ctx context.Context, owner int64) error {
+	t.mu.Lock()
+	if t.admit(owner) {
+		t.mu.Unlock()
+		return nil
+	}
+	if len(t.queue) >= mostQueued {
+		t.mu.Unlock()
+		return ErrBusy
+	}
+	q := &queued{owner, make(chan struct{})}
+	t.queue = append(t.queue, q)
+	t.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(ctx, placeTime)
+	defer cancel()
+	select {
+	case <-q.in:
+		return nil
+	case <-ctx.Done():
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if i := slices.Index(t.queue, q); i >= 0 {
+		t.queue = slices.Delete(t.queue, i, i+1)
+		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+	}
+	return nil // it got its place at the same moment
+}
+
+// admit gives out a place, if there is one.
+func (t *Turnstile) admit(owner int64) bool {
 	if t.inside >= completionsAtOnce || t.owners[owner] >= completionsOfOne {
 		return false
 	}
@@ -49,7 +96,7 @@ func (t *Turnstile) Enter(owner int64) bool {
 	return true
 }
 
-// Leave gives a place back.
+// Leave gives a place back, to the first who waits and fits in.
 func (t *Turnstile) Leave(owner int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,23 +104,66 @@ func (t *Turnstile) Leave(owner int64) {
 	if t.owners[owner]--; t.owners[owner] == 0 {
 		delete(t.owners, owner)
 	}
+	t.queue = slices.DeleteFunc(t.queue, func(q *queued) bool {
+		if !t.admit(q.owner) {
+			return false
+		}
+		close(q.in)
+		return true
+	})
 }
 
 // Complete looks at what was uploaded and takes it in: a photo goes on to be
-// re-encoded, the file of a document is ready. Doing it twice changes nothing; of
-// two requests at once, one is told to come back. An upload that is not what it
-// was said to be is removed, and the error says what is wrong with it.
+// re-encoded, the file of a document is ready. Doing it twice changes nothing, and
+// requests for the same upload at once get the same answer (promise U6). An upload
+// that is not what it was said to be is removed, and the error says what is wrong
+// with it.
 func (s *Service) Complete(ctx context.Context, by account.Actor, t Target, id int64) (Upload, error) {
 	owner, err := s.gate(ctx, by, t)
 	if err != nil {
 		return Upload{}, err
 	}
-	u, err := s.store.Upload(ctx, owner, t, id)
-	if err != nil || u.State != Started {
-		return u, err
+	wait, cancel := context.WithTimeout(ctx, sameTime)
+	defer cancel()
+	for {
+		u, err := s.store.Upload(ctx, owner, t, id)
+		if err != nil || u.State != Started {
+			return u, err
+		}
+		other, mine := s.completing.begin(id)
+		if mine {
+			u, err = s.completeAlone(ctx, by, u)
+			s.completing.end(id)
+			if !errors.Is(err, errElsewhere) {
+				return u, err
+			}
+			other = nil // another server has it
+		}
+		select {
+		case <-other:
+		case <-s.pause(mine):
+		case <-wait.Done():
+			return Upload{}, fmt.Errorf("%w: %w", ErrBusy, wait.Err())
+		}
 	}
-	if !s.turnstile.Enter(owner) {
-		return Upload{}, ErrBusy
+}
+
+// errElsewhere tells that another request has the upload.
+var errElsewhere = errors.New("the upload is being completed elsewhere")
+
+// pause lets a moment pass before the next look, where nothing tells when to look.
+func (*Service) pause(needed bool) <-chan time.Time {
+	if !needed {
+		return nil
+	}
+	return time.After(samePause)
+}
+
+// completeAlone is Complete for a started upload, once at a time in this process.
+func (s *Service) completeAlone(ctx context.Context, by account.Actor, u Upload) (Upload, error) {
+	owner, t, id := u.OwnerID, u.Target, u.ID
+	if err := s.turnstile.Enter(ctx, owner); err != nil {
+		return Upload{}, err
 	}
 	defer s.turnstile.Leave(owner)
 	// What is copied is put down for removal before it is made, and spared by the
@@ -82,9 +172,7 @@ func (s *Service) Complete(ctx context.Context, by account.Actor, t Target, id i
 	now, folder := s.now(), s.newKey(KeptPrefix(s.prefix), owner)+"/"
 	if err := s.store.BeginCompletion(ctx, id, now, now.Add(completionTime), Purge{Key: folder, Whole: true, Due: now.Add(holdFor)}); err != nil {
 		if errors.Is(err, ErrBusy) { // or somebody else has just taken it in, or deleted it
-			if u, again := s.store.Upload(ctx, owner, t, id); again != nil || u.State != Started {
-				return u, again
-			}
+			err = errElsewhere
 		}
 		return Upload{}, err
 	}
@@ -124,6 +212,7 @@ func (s *Service) complete(ctx context.Context, by account.Actor, u Upload, fold
 	if err != nil {
 		return Upload{}, s.explain(err, "inspect the upload")
 	}
+	u.ContentType = info.ContentType // what the bytes say counts
 	if err := s.copyIn(ctx, u, found, folder); err != nil {
 		return Upload{}, err
 	}
@@ -147,7 +236,7 @@ func (s *Service) inspect(ctx context.Context, u Upload, found bucket.Object) (p
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	return info, s.checks.Check(ctx, raw, u.ContentType)
+	return info, s.checks.Check(ctx, raw, info.ContentType)
 }
 
 // look reads the head of a photo, and the whole of a document's file.
@@ -163,14 +252,14 @@ func (s *Service) look(ctx context.Context, u Upload, found bucket.Object) ([]by
 		return nil, picture.Info{}, fmt.Errorf("the storage gives %d bytes for %d", opened.Size, found.Size)
 	}
 	if u.Document == 0 {
-		info, err := picture.Inspect(r, u.ContentType)
+		info, err := picture.Inspect(r, PhotoTypes...)
 		return nil, info, err
 	}
 	raw, err := readAll(r, found.Size)
 	if err != nil {
 		return nil, picture.Info{}, err
 	}
-	info, err := picture.Inspect(bytes.NewReader(raw), u.ContentType)
+	info, err := picture.Inspect(bytes.NewReader(raw), FileTypes...)
 	return raw, info, err
 }
 
@@ -212,6 +301,7 @@ func (s *Service) takeIn(ctx context.Context, by account.Actor, u Upload, found 
 		fx.Keep = folder
 		fx.Purge = u.Purges(now) // of what the client has uploaded: there is nothing else yet
 		u.State, u.UploadKey, u.Folder, u.Size, u.CompletedAt, u.UpdatedAt = Processing, "", folder, found.Size, &now, now
+		u.ContentType = info.ContentType
 		if info.Width > 0 {
 			u.Width, u.Height = &info.Width, &info.Height
 		}

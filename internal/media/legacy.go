@@ -21,7 +21,7 @@ func (s *Service) Finish(ctx context.Context, by account.Actor, post, id int64) 
 	if err != nil {
 		return Upload{}, err
 	}
-	if u.State == Processing && s.turnstile.Enter(u.OwnerID) {
+	if u.State == Processing && s.turnstile.Enter(ctx, u.OwnerID) == nil {
 		within, cancel := context.WithTimeout(ctx, finishTime)
 		if err := s.process(within, Process{UploadID: u.ID, Folder: u.Folder}, s.checks); err != nil {
 			s.log.WarnContext(ctx, "photo left to its job", "upload", u.ID, "err", err)

@@ -3,6 +3,7 @@ package media_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image/jpeg"
 	"strings"
 	"sync"
@@ -116,7 +117,7 @@ func TestRefused_U6_U7(t *testing.T) {
 			code              string
 		}{
 			{"text named .jpg", "image/jpeg", w.photo(), []byte("not a photo at all, in spite of its name"), "wrong_type"},
-			{"PNG as JPEG", "image/jpeg", w.photo(), mediatest.PNG(20, 20), "wrong_type"},
+			{"PDF as JPEG", "image/jpeg", w.photo(), rca, "wrong_type"},
 			{"GIF and JPEG", "image/jpeg", w.photo(), polyglot, "wrong_type"},
 			{"HTML as PDF", "application/pdf", w.file(), []byte("<html><script>alert(1)</script></html>"), "wrong_type"},
 			{"PDF cut off", "application/pdf", w.file(), rca[:40], ""},
@@ -136,15 +137,53 @@ func TestRefused_U6_U7(t *testing.T) {
 		if keys := w.keys(); len(keys) != 0 {
 			t.Errorf("left behind: %v", keys)
 		}
-		// They count until their permits lapse (promise Z8), and are gone then.
+		// Their rows stay until their permits lapse, and are gone then.
 		if n := w.count(`SELECT count(*) FROM upload WHERE state = 'dropped'`); n != 6 {
-			t.Errorf("%d rows count until their permits lapse, want 6", n)
+			t.Errorf("%d rows stay until their permits lapse, want 6", n)
 		}
 		w.advance(time.Hour)
 		_, err := w.DropUnfinished(w.Context())
 		w.must(err)
 		if n := w.count(`SELECT count(*) FROM upload`); n != 0 {
 			t.Errorf("%d rows are left", n)
+		}
+	})
+}
+
+// What the bytes say counts: the label is corrected, also on what is stored.
+func TestRelabelled_U6(t *testing.T) {
+	each(t, func(w *world) {
+		png := mediatest.PNG(20, 20)
+		u := w.upload(w.photo(), "IMAGE/JPG", png)
+		if u.ContentType != "image/png" {
+			t.Errorf("a photo is %s", u.ContentType)
+		}
+		w.must(w.Process(w.Context(), media.Process{UploadID: u.ID}))
+		if u = w.row(u.ID); u.State != media.Ready || u.ContentType != "image/jpeg" {
+			t.Errorf("%s, %s: %s", u.State, u.ContentType, u.Problem)
+		}
+		f := w.upload(w.file(), "application/pdf", png)
+		r, contentType, _, err := w.OpenShown(w.Context(), w.row(f.ID), "")
+		w.must(err)
+		w.must(r.Close())
+		if f.ContentType != "image/png" || contentType != "image/png" || f.FileName != "front.jpg" {
+			t.Errorf("a file is %s, %s, and read as %s", f.FileName, f.ContentType, contentType)
+		}
+		stored, err := w.bucket.Head(w.Context(), w.row(f.ID).Folder+"file")
+		w.must(err)
+		if stored.Size != int64(len(png)) {
+			t.Errorf("%d bytes are stored", stored.Size)
+		}
+		paper := w.upload(w.file(), "image/jpeg", rca)
+		if link := w.FileLink(w.Context(), w.row(paper.ID)); paper.FileName != "front.jpg" || !strings.Contains(link, "front.pdf") {
+			t.Errorf("a PDF named %s is downloaded as %s", paper.FileName, link)
+		}
+		_, _, _, err = w.Start(w.Context(), w.ana, media.Request{Target: w.photo(), File: media.File{Name: "a.heic", ContentType: "image/HEIC", Size: 9}}, nil)
+		if f := fault.As(err); f == nil || len(f.Fields) != 1 || !strings.Contains(f.Fields[0].Message, "Most Compatible") {
+			t.Errorf("HEIC: %v", err)
+		}
+		if _, err := w.Take(w.Context(), w.ana, w.photo(), "a.gif", []byte("GIF89a"), 0); !strings.Contains(fmt.Sprint(err), "a GIF picture") {
+			t.Errorf("GIF: %v", err)
 		}
 	})
 }

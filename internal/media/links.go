@@ -41,7 +41,7 @@ func (s *Service) FileLink(ctx context.Context, u Upload) string {
 	from := now.Truncate(fileURLWindow)
 	d := bucket.Download{Key: u.shown(), ContentType: u.ContentType, Private: true, From: from, Expires: from.Add(fileURLLife)}
 	if u.ContentType == picture.PDF {
-		d.FileName = u.FileName
+		d.FileName = u.DownloadName()
 	}
 	return s.sign(ctx, now, d)
 }

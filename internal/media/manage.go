@@ -1,10 +1,10 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"slices"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
@@ -15,10 +15,18 @@ import (
 
 // Take stores a photo or a file that came to the server itself, and makes it
 // ready. A photo with replaces takes the place of that photo of the post; the
-// file of a document always takes that of the one before. The type is that of
-// the bytes.
+// file of a document always takes that of the one before. Of several at once for one
+// place the one begun last stays, and all succeed. The type is that of the bytes.
 func (s *Service) Take(ctx context.Context, by account.Actor, t Target, name string, raw []byte, replaces int64) (Upload, error) {
-	kind := http.DetectContentType(raw)
+	types := PhotoTypes
+	if t.Document != 0 {
+		types = FileTypes
+	}
+	info, err := picture.Inspect(bytes.NewReader(raw), types...)
+	if wrong, ok := errors.AsType[*picture.Error](err); ok {
+		return Upload{}, fault.InvalidField("file", wrong.Code, wrong.Message)
+	}
+	kind := info.ContentType
 	u, _, _, err := s.Start(ctx, by, Request{
 		Target: t, File: File{Name: name, ContentType: kind, Size: int64(len(raw))}, Replaces: replaces,
 	}, nil)
@@ -39,6 +47,11 @@ func (s *Service) Take(ctx context.Context, by account.Actor, t Target, name str
 		return done, nil
 	case err == nil:
 		err = fault.InvalidField("file", "unreadable", done.Problem)
+	case errors.Is(err, ErrNotFound) && replaces != 0:
+		// A later one took the same place first: this one had it for a moment.
+		if _, err := s.gate(ctx, by, t); err == nil {
+			return u, nil
+		}
 	}
 	// Nobody could complete it later: the client does not know of it.
 	if gone := s.Delete(context.WithoutCancel(ctx), by, t, u.ID); gone != nil && !errors.Is(gone, fault.NotFound) {

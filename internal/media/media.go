@@ -10,6 +10,7 @@ package media
 
 import (
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ const (
 	Ready      State = "ready"
 	Failed     State = "failed"
 	Lost       State = "lost"    // its objects were missed by the comparison: ready again when they are back
-	Dropped    State = "dropped" // deleted before it was completed; counts until its permit lapses
+	Dropped    State = "dropped" // deleted or refused before it was completed; kept until its permit lapses
 )
 
 // Target is the thing that an upload is for: a car post or a document.
@@ -194,7 +195,7 @@ var (
 	ErrNotUploaded  = fault.New(fault.Conflict, "Nothing has been uploaded yet: send the file to the storage first.")
 	ErrReplacedAway = fault.New(fault.Conflict, "The file was uploaded again while it was being looked at. Complete it once more.")
 	ErrTooMany      = fault.New(fault.Conflict, fmt.Sprintf("This car post has %d photos, unfinished ones among them, which is the limit. Delete one first.", MaxPhotos))
-	ErrUnfinished   = fault.New(fault.Conflict, fmt.Sprintf("You have %d unfinished uploads, which is the limit. Complete some, or delete them and wait for %d minutes.", MaxUnfinished, PermitLife/time.Minute))
+	ErrUnfinished   = fault.New(fault.Conflict, fmt.Sprintf("You have %d unfinished uploads, which is the limit. Complete some, or delete them.", MaxUnfinished))
 	ErrQuota        = fault.New(fault.Conflict, fmt.Sprintf("Your photos and files would take more than %d GB, which is the limit. Delete some first.", MaxBytes>>30))
 	ErrNoReplaced   = fault.InvalidField("replaces", "does_not_exist", "This car post has no such photo.")
 	ErrFull         = fault.New(fault.Full, "There is no room for more files.")
@@ -208,8 +209,10 @@ type File struct {
 	Size        int64 // bytes; 0 when the client cannot say
 }
 
-// tidy keeps what a file is called clean.
-func (f *File) tidy() { f.Name = CleanName(f.Name) }
+// tidy keeps what a file is called clean, and its type spelt in one way.
+func (f *File) tidy() {
+	f.Name, f.ContentType = CleanName(f.Name), picture.CanonicalType(f.ContentType)
+}
 
 // CleanName is the file's own name of a path, without what does not print. It may
 // be empty.
@@ -223,9 +226,33 @@ func CleanName(name string) string {
 	}, name))
 }
 
+// extensions are how names of files end, by what is in them.
+var extensions = map[string]string{
+	".jpg": picture.JPEG, ".jpeg": picture.JPEG, ".jpe": picture.JPEG, ".jfif": picture.JPEG,
+	".png": picture.PNG, ".webp": picture.WebP, ".pdf": picture.PDF,
+}
+
+// endings are how they end as we name them.
+var endings = map[string]string{picture.JPEG: ".jpg", picture.PNG: ".png", picture.WebP: ".webp", picture.PDF: ".pdf"}
+
+// DownloadName is what the file is called when it is downloaded: as its client called
+// it, but with the ending of what is in it where it had that of something else.
+func (u Upload) DownloadName() string {
+	ending := path.Ext(u.FileName)
+	said, known := extensions[strings.ToLower(ending)]
+	right, taken := endings[u.ContentType]
+	if !known || !taken || said == u.ContentType {
+		return u.FileName
+	}
+	return strings.TrimSuffix(u.FileName, ending) + right
+}
+
 // validate notes what is wrong with what the client says.
 func (f File) validate(types []string, sized bool, bad *fault.Fields) {
 	account.CheckText(bad, "file_name", f.Name, 1, account.MaxText, false)
+	if help := picture.RefusedType(f.ContentType); help != "" && !bad.Has("content_type") {
+		bad.Add("content_type", "invalid_choice", help)
+	}
 	account.CheckChoice(bad, "content_type", f.ContentType, types)
 	switch {
 	case bad.Has("size"):

@@ -43,7 +43,7 @@ func (s *Service) process(ctx context.Context, job Process, lane *picture.Lane) 
 	}
 }
 
-// flights are the photos that are being processed here.
+// flights are the uploads that are being worked on here.
 type flights struct {
 	mu  sync.Mutex
 	now map[int64]chan struct{}
@@ -158,12 +158,11 @@ func (s *Service) render(ctx context.Context, key, contentType string, lane *pic
 
 // photoType is what the head of a photo says that it is; for what is none, any.
 func photoType(raw []byte) string {
-	for _, t := range PhotoTypes {
-		if _, err := picture.Inspect(bytes.NewReader(raw), t); err == nil {
-			return t
-		}
+	info, err := picture.Inspect(bytes.NewReader(raw), PhotoTypes...)
+	if err != nil {
+		return PhotoTypes[0]
 	}
-	return PhotoTypes[0]
+	return info.ContentType
 }
 
 // show stores the renditions and makes the photo ready. Should it have been

@@ -52,6 +52,11 @@ type Store interface {
 	// OrderPhotos gives the photos of a post the order of ids, which must name
 	// each of those that were completed once; else it says ErrOrder.
 	OrderPhotos(ctx context.Context, by account.Actor, owner, post int64, ids []int64, at time.Time) error
+	// Unfinished is what an owner has begun and not completed, and the bytes that
+	// count against the owner's limit.
+	Unfinished(ctx context.Context, owner int64) (begun []Upload, bytes int64, err error)
+	// UploadWanted tells whether an upload is waited for under a key.
+	UploadWanted(ctx context.Context, key string) (bool, error)
 	// HoldPurge records removals that no other change makes necessary.
 	HoldPurge(ctx context.Context, purges []Purge) error
 	// ClaimPurges takes up to limit removals that are due; nobody else is given
@@ -119,18 +124,19 @@ type Options struct {
 
 // Service is what people and jobs can do with uploads.
 type Service struct {
-	store     Store
-	bucket    Bucket
-	posts     Gate
-	documents Gate
-	prefix    string
-	log       *slog.Logger
-	now       func() time.Time
-	lane      *picture.Lane // of the jobs
-	checks    *picture.Lane // of the requests, so that neither waits for the other
-	turnstile Turnstile
-	flights   flights
-	links     links
+	store      Store
+	bucket     Bucket
+	posts      Gate
+	documents  Gate
+	prefix     string
+	log        *slog.Logger
+	now        func() time.Time
+	lane       *picture.Lane // of the jobs
+	checks     *picture.Lane // of the requests, so that neither waits for the other
+	turnstile  Turnstile
+	completing flights // uploads that are being completed here
+	flights    flights
+	links      links
 }
 
 // Lanes are where pictures are decoded: those of the jobs, and those of requests.
@@ -248,6 +254,26 @@ func (s *Service) Unfinished(ctx context.Context, by account.Actor, post int64) 
 		return nil, err
 	}
 	return s.store.StartedUploads(ctx, owner, post)
+}
+
+// Usage is what counts against the limits of uploads of one owner.
+type Usage struct {
+	Begun []Upload // not completed, the latest first: at most MaxUnfinished
+	Bytes int64    // of all photos and files, at most MaxBytes
+}
+
+// Usage tells what of the actor's own counts against the limits. All of it can be
+// deleted, and counts no more from then on.
+func (s *Service) Usage(ctx context.Context, by account.Actor) (u Usage, err error) {
+	u.Begun, u.Bytes, err = s.store.Unfinished(ctx, by.ID)
+	return u, err
+}
+
+// Wanted tells whether an upload is waited for under a key: not one that was refused
+// or deleted, or begun by a session that was ended with all others since. A storage
+// of our own asks this before it takes one.
+func (s *Service) Wanted(ctx context.Context, key string) (bool, error) {
+	return s.store.UploadWanted(ctx, key)
 }
 
 // Delete removes an upload, in whatever state, with its objects.

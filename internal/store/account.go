@@ -205,6 +205,9 @@ func (t *txn) carryOut(ctx context.Context, u account.User, fx account.Effects) 
 		if err != nil {
 			return err
 		}
+		if err := t.endPermits(ctx, u.ID); err != nil {
+			return err
+		}
 	}
 	if fx.EndAdmin {
 		_, err := t.ExecContext(ctx, `UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL AND kind = $3`,
@@ -522,8 +525,10 @@ func (s *Store) EndSession(ctx context.Context, userID, sessionID int64, at time
 // EndSessions ends all sessions of a user.
 func (s *Store) EndSessions(ctx context.Context, userID int64, at time.Time) error {
 	return s.inTx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, `UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL`, userID, at)
-		return err
+		if _, err := tx.ExecContext(ctx, `UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL`, userID, at); err != nil {
+			return err
+		}
+		return tx.endPermits(ctx, userID)
 	})
 }
 

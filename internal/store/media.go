@@ -81,7 +81,7 @@ func (t *txn) insertUpload(ctx context.Context, by account.Actor, u *media.Uploa
 	if err != nil {
 		return orNotFound(err, media.ErrNotFound)
 	}
-	if err := t.checkUploadLimits(ctx, *u, unlimited); err != nil {
+	if err := t.checkUploadLimits(ctx, by, *u, unlimited); err != nil {
 		return err
 	}
 	err = t.QueryRowContext(ctx, `
@@ -99,7 +99,14 @@ func (t *txn) insertUpload(ctx context.Context, by account.Actor, u *media.Uploa
 	return t.made(ctx, by, u.ID)
 }
 
-func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited bool) error {
+// checkUploadLimits counts what the owner can see and delete: nothing that was
+// refused or deleted. The older client shows no list of what was begun, so at its door
+// that counts only as long as something may still be sent for it.
+func (t *txn) checkUploadLimits(ctx context.Context, by account.Actor, u media.Upload, unlimited bool) error {
+	since := time.Unix(0, 0).UTC()
+	if by.Source == account.SourceLegacy {
+		since = u.CreatedAt.Add(-media.PermitLife)
+	}
 	if u.ReplacesID != 0 {
 		var id int64
 		// Locked, so that nothing takes its place before this one is known to be about to.
@@ -115,8 +122,8 @@ func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited b
 		var photos int
 		// A photo that will go when another is ready does not count.
 		err := t.QueryRowContext(ctx, `
-			SELECT count(*) FROM upload u WHERE u.post_id = $1 AND u.id <> $2
-				AND NOT EXISTS (SELECT 1 FROM upload r WHERE r.post_id = $1 AND r.replaces_id = u.id)`, u.Post, u.ReplacesID).Scan(&photos)
+			SELECT count(*) FROM upload u WHERE u.post_id = $1 AND u.id <> $2 AND (u.state <> 'started' OR u.created_at > $3)
+				AND NOT EXISTS (SELECT 1 FROM upload r WHERE r.post_id = $1 AND r.replaces_id = u.id)`, u.Post, u.ReplacesID, since).Scan(&photos)
 		if err != nil {
 			return err
 		}
@@ -129,10 +136,9 @@ func (t *txn) checkUploadLimits(ctx context.Context, u media.Upload, unlimited b
 		return nil
 	}
 	var unfinished, bytes int64
-	// One that was dropped counts for as long as something may be sent for it.
 	err := t.QueryRowContext(ctx, `
-		SELECT COALESCE(SUM(CASE WHEN state IN ('started', 'dropped') THEN 1 ELSE 0 END), 0), CAST(COALESCE(SUM(size), 0) AS bigint)
-		FROM upload WHERE owner_id = $1 AND (state <> 'dropped' OR created_at > $2)`, u.OwnerID, u.CreatedAt.Add(-media.PermitLife)).Scan(&unfinished, &bytes)
+		SELECT COALESCE(SUM(CASE WHEN state = 'started' THEN 1 ELSE 0 END), 0), CAST(COALESCE(SUM(size), 0) AS bigint)
+		FROM upload WHERE owner_id = $1 AND state <> 'dropped' AND (state <> 'started' OR created_at > $2)`, u.OwnerID, since).Scan(&unfinished, &bytes)
 	switch {
 	case err != nil:
 		return err
@@ -154,6 +160,34 @@ func (s *Store) Upload(ctx context.Context, owner int64, t media.Target, id int6
 		return err
 	})
 	return u, err
+}
+
+// Unfinished is what an owner has begun and not completed, the latest first, and
+// the bytes that count against the owner's limit.
+func (s *Store) Unfinished(ctx context.Context, owner int64) (begun []media.Upload, bytes int64, err error) {
+	begun, err = list(ctx, s, scanUpload, uploadSelect+` WHERE owner_id = $1 AND state = 'started' ORDER BY id DESC`, owner)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+		return db.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(size), 0) AS bigint) FROM upload WHERE owner_id = $1 AND state <> 'dropped'`, owner).Scan(&bytes)
+	})
+	return begun, bytes, err
+}
+
+// UploadWanted tells whether an upload is waited for under a key.
+func (s *Store) UploadWanted(ctx context.Context, key string) (wanted bool, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM upload WHERE upload_key = $1 AND state = 'started')`, key).Scan(&wanted)
+	})
+	return wanted, err
+}
+
+// endPermits drops what an owner has begun to upload: its permits went to sessions
+// that have ended.
+func (t *txn) endPermits(ctx context.Context, owner int64) error {
+	_, err := t.dropUploads(ctx, `owner_id = $1 AND state = 'started'`, owner)
+	return err
 }
 
 // StartedUploads are the photos of a post that were started and not completed.
@@ -326,8 +360,8 @@ func (t *txn) purge(ctx context.Context, purges []media.Purge) error {
 
 // dropUploads removes the uploads that a condition names, with all their
 // objects: the removal is recorded in this transaction (promise D12). Of those
-// whose permit may still be used a row stays that counts until it has lapsed, so
-// that dropping is no way around the limits (promise Z8).
+// whose permit may still be used a row stays until it has lapsed, so that a
+// repetition of the request that made it makes no other. It counts for nothing.
 func (t *txn) dropUploads(ctx context.Context, cond string, args ...any) ([]media.Upload, error) {
 	at := now()
 	open := fmt.Sprintf(`UPDATE upload SET state = 'dropped', post_id = NULL, document_id = NULL, replaces_id = NULL, updated_at = $%d

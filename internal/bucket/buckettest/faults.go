@@ -16,15 +16,16 @@ type Mode int32
 
 // The modes of Faults.
 const (
-	Pass   Mode = iota // as the store does
-	Refuse             // 503 SlowDown to everything
-	Hang               // no answer until released
-	Cut                // half of every body, then the connection is closed
-	Slow               // half of every body, the rest when released
-	Lie                // writes are acknowledged and not made; reads give other bytes of the same length
-	Short              // reads give fewer bytes, and say that this is all
-	Full               // no room for any write
-	Move               // redirects to another store, which is counted
+	Pass      Mode = iota // as the store does
+	Refuse                // 503 SlowDown to everything
+	Hang                  // no answer until released
+	Cut                   // half of every body, then the connection is closed
+	Slow                  // half of every body, the rest when released
+	Lie                   // writes are acknowledged and not made; reads give other bytes of the same length
+	Short                 // reads give fewer bytes, and say that this is all
+	Full                  // no room for any write
+	Move                  // redirects to another store, which is counted
+	Secretive             // 403 to the question whether versions are kept
 )
 
 // Faults stands in front of a store's endpoint, and fails as it is told. It
@@ -110,6 +111,8 @@ func (f *Faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case mode == Refuse:
 		problem(w, http.StatusServiceUnavailable, "SlowDown")
+	case mode == Secretive && r.URL.Query().Has("versioning"):
+		problem(w, http.StatusForbidden, "AccessDenied")
 	case mode == Hang:
 		wait(r, hold)
 		panic(http.ErrAbortHandler)

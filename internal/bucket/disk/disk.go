@@ -34,14 +34,20 @@ type Options struct {
 	// Path is where the handler is mounted, with a slash at both ends.
 	// Empty means "/storage/".
 	Path string
+	// Wanted tells whether an upload under a key is still waited for. It is asked
+	// before and after the file is read. Nil takes every upload with a permit.
+	Wanted func(ctx context.Context, key string) (bool, error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Free gives the bytes that are free where Dir lies; nil asks the system.
 	Free func() (uint64, error)
 	// Reserve is how many free bytes are left to others, the database above all
-	// (promise D16). Zero means 256 MiB.
+	// (promise D16). Zero means Reserve.
 	Reserve uint64
 }
+
+// Reserve is how many free bytes are left to others where nothing else is said.
+const Reserve = 256 << 20
 
 const (
 	// tempDir holds what is being written. No key leads here: none has a segment
@@ -59,6 +65,7 @@ type Bucket struct {
 	keys    [][]byte
 	baseURL func() string
 	path    string
+	wanted  func(ctx context.Context, key string) (bool, error)
 	now     func() time.Time
 	free    func() (uint64, error)
 	reserve uint64
@@ -77,6 +84,7 @@ func New(o Options) (*Bucket, error) {
 	b := &Bucket{
 		baseURL: o.BaseURL,
 		path:    o.Path,
+		wanted:  o.Wanted,
 		now:     o.Now,
 		free:    o.Free,
 		reserve: o.Reserve,
@@ -92,7 +100,7 @@ func New(o Options) (*Bucket, error) {
 		b.free = func() (uint64, error) { return Free(o.Dir) }
 	}
 	if b.reserve == 0 {
-		b.reserve = 256 << 20
+		b.reserve = Reserve
 	}
 	if b.baseURL == nil {
 		return nil, errors.New("open bucket: no base URL")

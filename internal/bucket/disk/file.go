@@ -42,6 +42,24 @@ func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
+// linked tells whether a symbolic link is on the way to a file. One that leads out of
+// the folder, or in a circle, leads to no object.
+func (b *Bucket) linked(name string) bool {
+	for i := range name + "/" {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		info, err := b.root.Lstat(name[:i])
+		if err != nil {
+			return false
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // full turns what the system says when there is no room into ErrFull.
 func full(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
@@ -79,7 +97,7 @@ func (b *Bucket) open(ctx context.Context, key, etag string) (io.ReadSeekCloser,
 		return nil, bucket.Object{}, err
 	}
 	f, err := b.root.Open(key)
-	if absent(err) {
+	if absent(err) || err != nil && b.linked(key) {
 		return nil, bucket.Object{}, bucket.ErrNotFound
 	}
 	if err != nil {
@@ -156,7 +174,7 @@ func (b *Bucket) removeFolder(name string) bool {
 // is gone, and must be right after a crash too (promise D12).
 func (b *Bucket) remove(key string) error {
 	info, err := b.root.Lstat(key)
-	if absent(err) || err == nil && info.IsDir() {
+	if absent(err) || err == nil && info.IsDir() || err != nil && b.linked(path.Dir(key)) {
 		return nil
 	}
 	if err != nil {
@@ -195,7 +213,7 @@ func (b *Bucket) DeleteAll(ctx context.Context, prefix string) (int, error) {
 // the folders below it that become empty, and sees them gone from disk.
 func (b *Bucket) clear(ctx context.Context, dir, prefix string) (n int, err error) {
 	entries, err := b.entries(dir)
-	if absent(err) {
+	if absent(err) || err != nil && b.linked(dir) {
 		return 0, nil
 	}
 	if err != nil {
@@ -264,7 +282,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, each func(bucket.Objec
 
 func (b *Bucket) list(ctx context.Context, dir, prefix string, each func(bucket.Object) error) error {
 	entries, err := fs.ReadDir(b.root.FS(), dir)
-	if absent(err) {
+	if absent(err) || err != nil && b.linked(dir) {
 		return nil
 	}
 	if err != nil {

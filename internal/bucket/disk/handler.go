@@ -41,7 +41,7 @@ func (b *Bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // download serves an object as its permit says (promises U9, U10, U11).
 func (b *Bucket) download(w http.ResponseWriter, r *http.Request, key string) {
-	d, err := b.readURL(key, r.URL.Query())
+	d, err := b.readURL(key, r.URL)
 	if err != nil {
 		refuse(w, r, http.StatusForbidden, "forbidden", err.Error())
 		return

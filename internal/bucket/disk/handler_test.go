@@ -1,10 +1,14 @@
 package disk_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -173,6 +177,155 @@ func (r *countingReader) Read(p []byte) (int, error) {
 	clear(p)
 	r.n += len(p)
 	return len(p), nil
+}
+
+// TestOneAddress: U10. A permit to read is taken in the form in which it was given,
+// and in no other.
+func TestOneAddress(t *testing.T) {
+	b, _ := buckettest.NewDisk(t)
+	if err := b.Put(t.Context(), "media/1", "image/jpeg", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []bucket.Download{
+		{Key: "media/1", ContentType: "image/jpeg", From: time.Now().Add(-time.Minute), Expires: time.Now().Add(time.Hour)},
+		{Key: "media/1", ContentType: "application/pdf", FileName: "RCA & ș.pdf", Private: true, From: time.Now().Add(-time.Minute), Expires: time.Now().Add(time.Hour)},
+	} {
+		full, _, err := b.URL(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := u.RequestURI()
+		if w := serve(b, http.MethodGet, at, "", nil); w.Code != http.StatusOK {
+			t.Fatalf("%s: %d %s", at, w.Code, w.Body)
+		}
+		signature := u.Query().Get("signature")
+		for name, other := range map[string]string{
+			"upper case":              strings.Replace(at, signature, strings.ToUpper(signature), 1),
+			"signature twice":         at + "&signature=" + signature,
+			"type twice":              at + "&type=text/html",
+			"another parameter":       at + "&x=1",
+			"a name that is none":     at + "&name=",
+			"private that is none":    at + "&private=",
+			"another order":           strings.Replace(at, "?", "?signature="+signature+"&", 1),
+			"a separator more":        at + "&",
+			"a separator before":      strings.Replace(at, "?", "?&", 1),
+			"an escaped letter":       strings.Replace(at, "media", "%6dedia", 1),
+			"an escaped digit":        strings.Replace(at, "expires=1", "expires=%31", 1),
+			"a sign before a number":  strings.Replace(at, "expires=", "expires=%2B", 1),
+			"a semicolon":             strings.Replace(at, "&", ";", 1),
+			"bytes behind, of no hex": at + "zz",
+		} {
+			if w := serve(b, http.MethodGet, other, "", nil); w.Code != http.StatusForbidden {
+				t.Errorf("%s: %d, want 403", name, w.Code)
+			}
+		}
+	}
+	// Nor is a form.
+	form, _ := formOf(t, b, buckettest.Upload("uploads/1"))
+	if res := buckettest.Post(t, form, []byte("x"), func(fields map[string]string) { fields["x-signature"] = strings.ToUpper(fields["x-signature"]) }); res.StatusCode != 403 {
+		t.Errorf("a form signed in upper case: %d", res.StatusCode)
+	}
+}
+
+// TestLinksServed: U4. What a symbolic link out of the folder, or in a circle, leads to
+// is not there.
+func TestLinksServed(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	b, _ := buckettest.DiskWith(t, disk.Options{Dir: dir})
+	if err := b.Put(t.Context(), "media/1/file", "image/jpeg", []byte("inside")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(outside+"/file", []byte("outside"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"media/out": outside, "media/file": outside + "/file", "media/circle": "circle", "media/up": "../../.."} {
+		if err := os.Symlink(to, dir+"/"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"media/out/file", "media/file", "media/circle", "media/circle/file", "media/up/etc/passwd"} {
+		if _, err := b.Head(t.Context(), key); !errors.Is(err, bucket.ErrNotFound) {
+			t.Errorf("Head of %s: %v", key, err)
+		}
+		if err := b.Copy(t.Context(), key, "", "media/2", "image/jpeg"); !errors.Is(err, bucket.ErrNotFound) {
+			t.Errorf("Copy of %s: %v", key, err)
+		}
+		full, _, err := b.URL(t.Context(), bucket.Download{Key: key, ContentType: "image/jpeg", From: time.Now().Add(-time.Minute), Expires: time.Now().Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantProblem(t, key, serve(b, http.MethodGet, u.RequestURI(), "", nil), http.StatusNotFound, "not_found")
+		if err := b.Delete(t.Context(), key); err != nil {
+			t.Errorf("Delete of %s: %v", key, err)
+		}
+	}
+	for _, prefix := range []string{"media/out/", "media/out/f", "media/circle/"} {
+		if n, err := b.DeleteAll(t.Context(), prefix); n != 0 || err != nil {
+			t.Errorf("DeleteAll of %s = %d, %v", prefix, n, err)
+		}
+		if err := b.List(t.Context(), prefix, func(o bucket.Object) error { t.Errorf("listed %+v", o); return nil }); err != nil {
+			t.Errorf("List of %s: %v", prefix, err)
+		}
+	}
+	if raw, err := os.ReadFile(outside + "/file"); err != nil || string(raw) != "outside" {
+		t.Errorf("outside: %q, %v", raw, err)
+	}
+	if got, err := buckettest.Read(t.Context(), b, "media/1/file", ""); err != nil || got != "inside" {
+		t.Errorf("inside: %q, %v", got, err)
+	}
+}
+
+// TestRefusedWhole: U2, D16. A client with a permit that reads no answer before it has
+// sent all reads why it is refused: the connection is not cut.
+func TestRefusedWhole(t *testing.T) {
+	free, wanted := uint64(1<<40), true
+	b, srv := buckettest.DiskWith(t, disk.Options{
+		Reserve: 1 << 20, Free: func() (uint64, error) { return free, nil },
+		Wanted: func(context.Context, string) (bool, error) { return wanted, nil },
+	})
+	u := buckettest.Upload("uploads/1")
+	u.MaxSize = 10 << 20
+	form, err := b.Form(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contentType, body := buckettest.Multipart(t, form.Fields, bytes.Repeat([]byte("x"), 10<<20))
+	send := func() string {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		head := fmt.Sprintf("POST /storage/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", contentType, len(body))
+		if _, err := conn.Write(append([]byte(head), body...)); err != nil {
+			return err.Error()
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil {
+			return err.Error()
+		}
+		return strings.TrimSpace(line)
+	}
+	free = 1000
+	if got := send(); got != "HTTP/1.1 507 Insufficient Storage" {
+		t.Errorf("a full disk: %s", got)
+	}
+	free, wanted = 1<<40, false
+	if got := send(); got != "HTTP/1.1 403 Forbidden" {
+		t.Errorf("not wanted: %s", got)
+	}
+	wanted = true
+	if got := send(); got != "HTTP/1.1 204 No Content" {
+		t.Errorf("with room: %s", got)
+	}
 }
 
 // TestMethods: what is no permit's use is refused as the rest of the API does.

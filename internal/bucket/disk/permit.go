@@ -84,15 +84,12 @@ func (b *Bucket) sign(purpose string, parts ...string) string {
 	return hex.EncodeToString(mac(b.keys[0], purpose, parts...))
 }
 
-// signed tells whether one of our keys made the signature.
+// signed tells whether one of our keys made the signature, in the very letters that
+// sign writes.
 func (b *Bucket) signed(signature, purpose string, parts ...string) bool {
-	got, err := hex.DecodeString(signature)
-	if err != nil {
-		return false
-	}
 	ok := false
 	for _, key := range b.keys {
-		ok = hmac.Equal(got, mac(key, purpose, parts...)) || ok
+		ok = hmac.Equal([]byte(signature), []byte(hex.EncodeToString(mac(key, purpose, parts...)))) || ok
 	}
 	return ok
 }
@@ -166,6 +163,13 @@ func (b *Bucket) URL(_ context.Context, d bucket.Download) (string, time.Time, e
 	if err := checkKey(d.Key); err != nil {
 		return "", time.Time{}, fmt.Errorf("permit download: %w", err)
 	}
+	q := downloadQuery(d)
+	return strings.TrimSuffix(b.baseURL(), "/") + b.address(d.Key, q, b.sign(forDownload, downloadParts(d.Key, q)...)),
+		time.Unix(d.Expires.Unix(), 0).UTC(), nil
+}
+
+// downloadQuery are the parameters of a permit to read, but for its signature.
+func downloadQuery(d bucket.Download) url.Values {
 	q := url.Values{
 		"type":    {d.ContentType},
 		"from":    {strconv.FormatInt(d.From.Unix(), 10)},
@@ -177,9 +181,15 @@ func (b *Bucket) URL(_ context.Context, d bucket.Download) (string, time.Time, e
 	if d.Private {
 		q.Set("private", "1")
 	}
-	q.Set("signature", b.sign(forDownload, downloadParts(d.Key, q)...))
-	at := url.URL{Path: b.path + d.Key, RawQuery: q.Encode()}
-	return strings.TrimSuffix(b.baseURL(), "/") + at.String(), time.Unix(d.Expires.Unix(), 0).UTC(), nil
+	return q
+}
+
+// address is a permit to read as it is written, without the host: the one form in
+// which it is taken.
+func (b *Bucket) address(key string, q url.Values, signature string) string {
+	q.Set("signature", signature)
+	at := url.URL{Path: b.path + key, RawQuery: q.Encode()}
+	return at.String()
 }
 
 // downloadParts are what a permit to read is signed over.
@@ -187,8 +197,11 @@ func downloadParts(key string, q url.Values) []string {
 	return []string{key, q.Get("type"), q.Get("name"), q.Get("private"), q.Get("from"), q.Get("expires")}
 }
 
-// readURL checks a permit to read, and gives what it permits.
-func (b *Bucket) readURL(key string, q url.Values) (bucket.Download, error) {
+// readURL checks a permit to read, and gives what it permits. An address that was
+// written otherwise is refused, so that one file has one address: no parameter
+// twice, in another order, or of another name.
+func (b *Bucket) readURL(key string, at *url.URL) (bucket.Download, error) {
+	q := at.Query()
 	if !b.signed(q.Get("signature"), forDownload, downloadParts(key, q)...) {
 		return bucket.Download{}, permitError("The address is not one that we signed.")
 	}
@@ -204,6 +217,9 @@ func (b *Bucket) readURL(key string, q url.Values) (bucket.Download, error) {
 		Private:     q.Get("private") != "",
 		From:        time.Unix(from, 0),
 		Expires:     time.Unix(expires, 0),
+	}
+	if at.RequestURI() != b.address(key, downloadQuery(d), q.Get("signature")) {
+		return bucket.Download{}, permitError("The address is not written as we signed it.")
 	}
 	now := b.now()
 	if now.Before(d.From.Add(-tolerance)) || now.After(d.Expires.Add(tolerance)) {

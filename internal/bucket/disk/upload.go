@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ func (b *Bucket) upload(w http.ResponseWriter, r *http.Request) {
 // been read.
 type body struct{ io.Reader }
 
-func (b *Bucket) receive(w http.ResponseWriter, r *http.Request) (bucket.Object, error) {
+func (b *Bucket) receive(w http.ResponseWriter, r *http.Request) (o bucket.Object, err error) {
 	raw := r.Body
 	limited := &body{http.MaxBytesReader(w, raw, margin)}
 	r.Body = io.NopCloser(limited)
@@ -77,16 +78,45 @@ func (b *Bucket) receive(w http.ResponseWriter, r *http.Request) (bucket.Object,
 	if err != nil {
 		return bucket.Object{}, err
 	}
+	if r.ContentLength > p.MaxSize+margin {
+		return bucket.Object{}, errBody
+	}
+	// A client that is still sending reads no answer, and sees a connection that was
+	// cut. One with a permit is read to the end of what it may send, and then refused.
+	defer func() {
+		if err != nil {
+			_, _ = io.CopyN(io.Discard, limited, p.MaxSize+margin)
+		}
+	}()
+	limited.Reader = http.MaxBytesReader(w, raw, p.MaxSize+margin)
+	if err := b.ask(r.Context(), p.Key); err != nil {
+		return bucket.Object{}, err
+	}
 	most := p.MaxSize
 	if r.ContentLength >= 0 {
-		if r.ContentLength > p.MaxSize+margin {
-			return bucket.Object{}, errBody
-		}
 		most = min(most, r.ContentLength) // the rest is not needed, so no room is asked for it
 	}
-	limited.Reader = http.MaxBytesReader(w, raw, p.MaxSize+margin)
-	o, err := b.write(r.Context(), p.Key, file, p.MinSize, most, func() error { return end(form) })
+	o, err = b.write(r.Context(), p.Key, file, p.MinSize, most, func() error {
+		if err := end(form); err != nil {
+			return err
+		}
+		return b.ask(r.Context(), p.Key)
+	})
 	return o, explain(err, p)
+}
+
+// ask refuses an upload that is not waited for any more.
+func (b *Bucket) ask(ctx context.Context, key string) error {
+	if b.wanted == nil {
+		return nil
+	}
+	switch ok, err := b.wanted(ctx, key); {
+	case err != nil:
+		return fmt.Errorf("ask whether the upload is wanted: %w", err)
+	case !ok:
+		return permitError("The form does not count any more.")
+	}
+	return nil
 }
 
 // readFields reads a form up to its file.

@@ -74,6 +74,7 @@ type Bucket struct {
 	mu          sync.Mutex // never held while the store is asked
 	versioned   bool       // whether the bucket keeps, or once kept, old versions
 	versionedAt time.Time  // when that was asked; zero if never
+	refused     bool       // the last answer to that was a refusal
 }
 
 // New prepares the client. It asks nobody: credentials are fetched when the
@@ -157,14 +158,24 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// Ping tells whether the bucket answers, and us.
+// Ping tells whether the bucket answers, and us; also when it would not let us
+// remove anything, because it does not say whether it keeps versions.
 func (b *Bucket) Ping(ctx context.Context) error {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); err != nil {
 		return fmt.Errorf("ping bucket %s: %w", b.name, err)
 	}
-	return nil
+	_, err := b.isVersioned(ctx)
+	return err
+}
+
+// VersioningRefused tells whether the store has refused to say whether it keeps
+// versions, when it was asked last. Nothing is removed as long as it does.
+func (b *Bucket) VersioningRefused() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refused
 }
 
 // limited is ctx with the limit of one call.
@@ -238,10 +249,17 @@ func (b *Bucket) isVersioned(ctx context.Context) (bool, error) {
 	case err == nil:
 		versioned = out.Status == types.BucketVersioningStatusEnabled || out.Status == types.BucketVersioningStatusSuspended
 	case !notOffered(err):
+		if code, status := answered(err); status == http.StatusForbidden || code == "AccessDenied" {
+			b.mu.Lock()
+			b.refused = true
+			b.mu.Unlock()
+			return false, fmt.Errorf("bucket %s does not say whether it keeps versions, so nothing is removed from it: allow s3:GetBucketVersioning: %w", b.name, err)
+		}
 		return false, fmt.Errorf("ask for versioning of bucket %s: %w", b.name, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.refused = false
 	if !now.Before(b.versionedAt) { // or a question that was put later has been answered sooner
 		b.versioned, b.versionedAt = versioned, now
 	}

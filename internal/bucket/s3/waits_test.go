@@ -178,6 +178,33 @@ func TestVersioningAsked(t *testing.T) {
 	}
 }
 
+// TestVersioningRefused: D12. A store that does not say whether it keeps versions
+// removes nothing, and Ping says so, until it answers again.
+func TestVersioningRefused(t *testing.T) {
+	status, at := http.StatusForbidden, now
+	b := store(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Has("versioning") {
+			return answer(status, map[int]string{http.StatusOK: unversioned, http.StatusForbidden: `<Error><Code>AccessDenied</Code></Error>`}[status]), nil
+		}
+		return answer(http.StatusOK, ""), nil
+	}).open(t, s3.Options{Now: func() time.Time { return at }})
+	if b.VersioningRefused() {
+		t.Error("refused before it was asked")
+	}
+	for name, err := range map[string]error{"Delete": b.Delete(t.Context(), "media/1"), "Ping": b.Ping(t.Context())} {
+		if err == nil || !strings.Contains(err.Error(), "nothing is removed from it: allow s3:GetBucketVersioning") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if !b.VersioningRefused() {
+		t.Error("not known to be refused")
+	}
+	status, at = http.StatusOK, at.Add(time.Second)
+	if err := b.Ping(t.Context()); err != nil || b.VersioningRefused() {
+		t.Errorf("when it answers again: %v, %t", err, b.VersioningRefused())
+	}
+}
+
 // TestVersioningApart: O4. Removals do not queue behind one whose question about
 // versioning is not answered; and what it learns late does not replace what is
 // newer.

@@ -6,16 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/jpeg"
 	"image/png"
 	"io"
 
 	"golang.org/x/image/webp"
+
+	"github.com/ridecopilot/ridecopilot/internal/media/picture/jpegread"
 )
 
 // photoHead reads the head of a whole file and completes what it weighs. The
 // decoder's own reading of the size must be the same: nothing is decoded that
-// was not measured.
+// was not measured. That of a JPEG compares before it allocates.
 func photoHead(raw []byte, contentType string) (head, error) {
 	h, err := readHead(bytes.NewReader(raw), contentType)
 	if err != nil {
@@ -24,10 +25,8 @@ func photoHead(raw []byte, contentType string) (head, error) {
 	if h.length > int64(len(raw)) {
 		return head{}, errTruncated
 	}
-	var c image.Config
+	c := image.Config{Width: h.width, Height: h.height}
 	switch contentType {
-	case JPEG:
-		c, err = jpeg.DecodeConfig(bytes.NewReader(raw))
 	case PNG:
 		c, err = png.DecodeConfig(bytes.NewReader(raw))
 	case WebP:
@@ -39,22 +38,28 @@ func photoHead(raw []byte, contentType string) (head, error) {
 	case err != nil, c.Width != h.width, c.Height != h.height:
 		return head{}, errUnreadable
 	}
-	if h.ifRGB > 0 && bytes.Contains(raw, []byte("Adobe")) {
-		h.memory += h.ifRGB
-	}
 	h.memory += int64(len(raw)) + 1<<20 // what decoders copy, and their tables
 	return h, nil
 }
 
 // decode opens a picture that photoHead has measured. A lossy WebP comes in full range.
-func decode(ctx context.Context, raw []byte, h head) (image.Image, error) {
+func decode(ctx context.Context, raw []byte, h head) (raster, error) {
+	if h.contentType == JPEG {
+		p, err := jpegread.Decode(ctx, raw, jpegread.Limits{Width: h.width, Height: h.height, Scans: maxScans(h)})
+		switch {
+		case ctx.Err() != nil:
+			return raster{}, stopped(ctx.Err())
+		case errors.Is(err, jpegread.ErrTruncated):
+			return raster{}, errTruncated
+		case err != nil:
+			return raster{}, errUnreadable
+		}
+		return ofJPEG(p), nil
+	}
 	s := &source{ctx: ctx, rest: raw}
 	var m image.Image
 	var err error
 	switch h.contentType {
-	case JPEG:
-		s.scans = maxScans(h)
-		m, err = jpeg.Decode(s)
 	case PNG:
 		m, err = png.Decode(s)
 	case WebP:
@@ -62,13 +67,13 @@ func decode(ctx context.Context, raw []byte, h head) (image.Image, error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return nil, stopped(ctx.Err())
+		return raster{}, stopped(ctx.Err())
 	case err != nil && s.ended:
-		return nil, errTruncated
+		return raster{}, errTruncated
 	case err != nil:
-		return nil, errUnreadable
+		return raster{}, errUnreadable
 	case m.Bounds() != image.Rect(0, 0, h.width, h.height):
-		return nil, errUnreadable
+		return raster{}, errUnreadable
 	}
 	if h.contentType == WebP {
 		switch m := m.(type) {
@@ -78,30 +83,24 @@ func decode(ctx context.Context, raw []byte, h head) (image.Image, error) {
 			fullRange(&m.YCbCr)
 		}
 	}
-	return m, nil
+	return ofImage(m), nil
 }
 
 func stopped(err error) error { return fmt.Errorf("decode picture: %w", err) }
 
 // maxScans is how often a JPEG may go over its pixels. Ten times is usual, while
-// a file made for it could do so a hundred thousand times. Markers inside
-// metadata are counted too, so there is some room.
+// a file made for it could do so a hundred thousand times.
 func maxScans(h head) int {
 	const pixels = 1_500_000_000
 	return min(max(pixels/(h.width*h.height), 24), 100)
 }
 
-// source hands a file to a decoder as long as its context lives. Of a JPEG, it
-// hands out no more than one scan at a time, and only so many of them.
+// source hands a file to a decoder as long as its context lives.
 type source struct {
 	ctx   context.Context
 	rest  []byte
 	ended bool // the decoder wanted more than there is
-	last  byte
-	scans int // left, or 0 where they are not counted
 }
-
-var errTooManyScans = errors.New("too many scans")
 
 func (s *source) Read(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
@@ -111,23 +110,7 @@ func (s *source) Read(p []byte) (int, error) {
 		s.ended = true
 		return 0, io.EOF
 	}
-	n := min(len(p), len(s.rest))
-	if s.scans > 0 && n > 0 {
-		start := -1
-		if s.last == 0xff && s.rest[0] == markerSOS {
-			start = 1
-		} else if i := bytes.Index(s.rest[:n], []byte{0xff, markerSOS}); i >= 0 {
-			start = i + 2
-		}
-		if start > 0 {
-			n = start
-			if s.scans--; s.scans == 0 {
-				return 0, errTooManyScans
-			}
-		}
-		s.last = s.rest[n-1]
-	}
-	copy(p, s.rest[:n])
+	n := copy(p, s.rest)
 	s.rest = s.rest[n:]
 	return n, nil
 }

@@ -27,49 +27,63 @@ func (o orientation) flips() (across, down bool) {
 	return false, false
 }
 
-// exifOrientation reads the orientation from the APP1 segment of a JPEG. It needs
-// no more than the first directory of the TIFF file inside, keeps nothing of
-// it, and finds nothing to complain about: a block that makes no sense says
-// nothing. The error is that of the reader beneath.
-func exifOrientation(segment *io.LimitedReader) (orientation, error) {
-	const (
-		ident = 6 // "Exif\0\0"
-		tiff  = 8 // byte order, 42, offset of the first directory
-		entry = 12
-	)
-	if segment.N < ident+tiff {
+// exifOrientation reads the orientation of an EXIF block: a TIFF file, which may
+// stand behind an identifier, as it must in a JPEG. It needs no more than the first
+// directory, keeps nothing of it, and finds nothing to complain about: a block that
+// makes no sense says nothing. The error is that of the reader beneath.
+func exifOrientation(block *io.LimitedReader) (orientation, error) {
+	const ident = "Exif\x00\x00"
+	var b [len(ident) + tiffHead]byte
+	if block.N < tiffHead {
 		return 0, nil
 	}
-	var b [ident + tiff]byte
-	if _, err := io.ReadFull(segment, b[:]); err != nil {
+	if _, err := io.ReadFull(block, b[:len(ident)]); err != nil {
 		return 0, err
 	}
-	if string(b[:ident]) != "Exif\x00\x00" {
-		return 0, nil
+	head := b[:tiffHead]
+	if string(b[:len(ident)]) == ident {
+		if block.N < tiffHead {
+			return 0, nil
+		}
+		head = b[len(ident):]
+		_, err := io.ReadFull(block, head)
+		return tiffOrientation(head, block, err)
+	}
+	_, err := io.ReadFull(block, b[len(ident):tiffHead])
+	return tiffOrientation(head, block, err)
+}
+
+const tiffHead = 8 // byte order, 42, offset of the first directory
+
+// tiffOrientation reads the orientation from a TIFF file that begins with head.
+func tiffOrientation(head []byte, rest *io.LimitedReader, err error) (orientation, error) {
+	if err != nil {
+		return 0, err
 	}
 	var order binary.ByteOrder = binary.BigEndian
-	if b[ident] == 'I' {
+	if head[0] == 'I' {
 		order = binary.LittleEndian
 	}
-	if string(b[ident:ident+4]) != "II*\x00" && string(b[ident:ident+4]) != "MM\x00*" {
+	if string(head[:4]) != "II*\x00" && string(head[:4]) != "MM\x00*" {
 		return 0, nil
 	}
-	gap := int64(order.Uint32(b[ident+4:])) - tiff
-	if gap < 0 || gap+2 > segment.N {
+	gap := int64(order.Uint32(head[4:])) - tiffHead
+	if gap < 0 || gap+2 > rest.N {
 		return 0, nil
 	}
-	if err := skip(segment, gap); err != nil {
+	if err := skip(rest, gap); err != nil {
 		return 0, err
 	}
+	const entry = 12
 	var e [entry]byte
-	if _, err := io.ReadFull(segment, e[:2]); err != nil {
+	if _, err := io.ReadFull(rest, e[:2]); err != nil {
 		return 0, err
 	}
 	for range order.Uint16(e[:2]) {
-		if segment.N < entry {
+		if rest.N < entry {
 			return 0, nil
 		}
-		if _, err := io.ReadFull(segment, e[:]); err != nil {
+		if _, err := io.ReadFull(rest, e[:]); err != nil {
 			return 0, err
 		}
 		const tag, short = 0x0112, 3

@@ -47,6 +47,10 @@ func TestInspect_U6(t *testing.T) {
 		{"ZIP as PDF", picture.PDF, []byte("PK\x03\x04\x14\x00\x00\x00"), picture.CodeWrongType, "a ZIP archive, not"},
 		{"GIF header before JPEG", picture.JPEG, append([]byte("GIF89a"), plainJPEG...), picture.CodeWrongType, "a GIF picture, not"},
 		{"HEIC as JPEG", picture.JPEG, []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"), picture.CodeWrongType, "a HEIC picture, not"},
+		{"HEIC as JPEG, and what to do", picture.JPEG, sample(t, "heic-stub-named.jpg"), picture.CodeWrongType, "Most Compatible"},
+		{"JPEG XL as JPEG", picture.JPEG, []byte("\xff\x0a\x00\x00"), picture.CodeWrongType, "a JPEG XL picture, not a JPEG picture. Please save it as JPEG"},
+		{"JPEG XL in a box", picture.PNG, []byte("\x00\x00\x00\x0cJXL \r\n\x87\n"), picture.CodeWrongType, "a JPEG XL picture, not"},
+		{"AVIF as JPEG", picture.JPEG, []byte("\x00\x00\x00\x18ftypavif"), picture.CodeWrongType, "an AVIF picture, not"},
 		{"sound in RIFF", picture.WebP, []byte("RIFF\x24\x00\x00\x00WAVEfmt "), picture.CodeWrongType, "The file is not a WebP picture."},
 		{"rubbish", picture.JPEG, []byte("\x00\x01\x02\xfe"), picture.CodeWrongType, "The file is not a JPEG picture."},
 		{"GIF asked for", "image/gif", []byte("GIF89a"), picture.CodeWrongType, "Only JPEG"},
@@ -100,14 +104,14 @@ func TestInspectLimits_U7(t *testing.T) {
 		raw               []byte
 		want              string
 	}{
-		{"12,000 on a side", picture.PNG, still(12_000, 1), ""},
-		{"12,000 on the other", picture.JPEG, jpegHeader(1, 12_000), ""},
-		{"50 megapixels", picture.PNG, still(10_000, 5_000), ""},
-		{"12,001 on a side", picture.PNG, still(12_001, 1), picture.CodeTooManyPixels},
-		{"12,001 on the other", picture.JPEG, jpegHeader(1, 12_001), picture.CodeTooManyPixels},
-		{"12,001 of a WebP", picture.WebP, lossless(12_001, 1), picture.CodeTooManyPixels},
-		{"12,001 of a canvas", picture.WebP, riff(vp8x(0, 1, 12_001)), picture.CodeTooManyPixels},
-		{"a row more than 50 megapixels", picture.PNG, still(10_000, 5_001), picture.CodeTooManyPixels},
+		{"20,000 on a side", picture.PNG, still(20_000, 1), ""},
+		{"20,000 on the other", picture.JPEG, jpegHeader(1, 20_000), ""},
+		{"64 megapixels", picture.PNG, still(8_000, 8_000), ""},
+		{"20,001 on a side", picture.PNG, still(20_001, 1), picture.CodeTooManyPixels},
+		{"20,001 on the other", picture.JPEG, jpegHeader(1, 20_001), picture.CodeTooManyPixels},
+		{"a row more of a WebP", picture.WebP, lossless(8_001, 8_000), picture.CodeTooManyPixels},
+		{"20,001 of a canvas", picture.WebP, riff(vp8x(0, 1, 20_001)), picture.CodeTooManyPixels},
+		{"a row more than 64 megapixels", picture.PNG, still(8_000, 8_001), picture.CodeTooManyPixels},
 		{"largest JPEG", picture.JPEG, jpegHeader(65_535, 65_535), picture.CodeTooManyPixels},
 		{"largest WebP", picture.WebP, lossless(1<<14, 1<<14), picture.CodeTooManyPixels},
 		{"largest canvas", picture.WebP, riff(vp8x(0, 1<<24, 1<<24)), picture.CodeTooManyPixels},
@@ -214,6 +218,43 @@ func TestInspectFailingReader(t *testing.T) {
 		_, err := picture.Inspect(r, contentType)
 		if !errors.Is(err, down) || code(err) != "not about the file" {
 			t.Errorf("Inspect(%s) = %v, want it to wrap %v", contentType, err, down)
+		}
+	}
+}
+
+// Of several kinds, what the bytes say counts, whatever the file is called.
+func TestInspectKinds_U6(t *testing.T) {
+	photos := []string{picture.JPEG, picture.PNG, picture.WebP}
+	files := append([]string{picture.PDF}, photos...)
+	for name, want := range map[string]string{
+		"png-named.jpg": picture.PNG, "webp-named.jpg": picture.WebP, "ok.jpg": picture.JPEG,
+		"plain.pdf": picture.PDF, "bom-first.pdf": picture.PDF, "newline-first.pdf": picture.PDF,
+	} {
+		raw := sample(t, name)
+		if info, err := picture.Inspect(bytes.NewReader(raw), files...); err != nil || info.ContentType != want {
+			t.Errorf("%s: %+v, %v, want %s", name, info, err, want)
+		}
+		if err := picture.NewLane(64<<20, 1).Check(t.Context(), raw, want); err != nil {
+			t.Errorf("Check of %s: %v", name, err)
+		}
+		if want == picture.PDF {
+			_, err := picture.Inspect(bytes.NewReader(raw), photos...)
+			if code(err) != picture.CodeWrongType || !strings.Contains(err.Error(), "a PDF document. Only JPEG, PNG and WebP pictures are taken.") {
+				t.Errorf("%s as a photo: %v", name, err)
+			}
+		}
+	}
+	for contentType, want := range map[string]string{
+		"image/jpg": picture.JPEG, "IMAGE/JPEG": picture.JPEG, "image/pjpeg": picture.JPEG, "Image/X-PNG": picture.PNG, "image/webp; q=1": picture.WebP,
+		"application/pdf": picture.PDF, "image/gif": "image/gif", "": "",
+	} {
+		if got := picture.CanonicalType(contentType); got != want {
+			t.Errorf("CanonicalType(%q) = %q, want %q", contentType, got, want)
+		}
+	}
+	for contentType, want := range map[string]string{"image/heic": "Most Compatible", "image/jxl": "JPEG XL", "image/jpeg": "", "text/html": ""} {
+		if got := picture.RefusedType(contentType); (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("RefusedType(%q) = %q", contentType, got)
 		}
 	}
 }

@@ -15,7 +15,7 @@ const (
 	markerAPP1                         = 0xe1
 )
 
-// jpegHead walks the segments of a JPEG up to its frame header. As in image/jpeg,
+// jpegHead walks the segments of a JPEG up to its frame header. As in jpegread,
 // bytes between segments are passed over.
 func jpegHead(r *bufio.Reader) (head, error) {
 	if _, err := r.Discard(2); err != nil {
@@ -82,7 +82,7 @@ func bigEndian(r io.Reader) (int, error) {
 	return int(b[0])<<8 | int(b[1]), err
 }
 
-// jpegFrame reads a frame header, and weighs what image/jpeg allocates for it.
+// jpegFrame reads a frame header, and weighs what jpegread allocates for it.
 func jpegFrame(segment *io.LimitedReader, progressive bool) (head, error) {
 	var b [6]byte
 	if segment.N < int64(len(b)) {
@@ -98,10 +98,9 @@ func jpegFrame(segment *io.LimitedReader, progressive bool) (head, error) {
 	if b[0] != 8 || (n != 1 && n != 3 && n != 4) || segment.N != 3*n {
 		return head{}, errUnreadable
 	}
-	var components [4][3]byte
-	blocks, across, down := int64(0), int64(1), int64(1) // of 8 by 8 samples, in a unit of the scan
-	for i := range n {
-		c := &components[i]
+	blocks, maxH, maxV := int64(0), int64(1), int64(1) // blocks of 8 by 8 samples, in a unit of the scan
+	for range n {
+		var c [3]byte
 		if _, err := io.ReadFull(segment, c[:]); err != nil {
 			return head{}, err
 		}
@@ -112,23 +111,14 @@ func jpegFrame(segment *io.LimitedReader, progressive bool) (head, error) {
 		if n == 1 {
 			h, v = 1, 1 // a single plane is never interleaved
 		}
-		if i == 0 {
-			across, down = h, v
-		}
+		maxH, maxV = max(maxH, h), max(maxV, v)
 		blocks += h * v
 	}
-	unitsAcross, unitsDown := (width+8*across-1)/(8*across), (height+8*down-1)/(8*down)
+	unitsAcross, unitsDown := (width+8*maxH-1)/(8*maxH), (height+8*maxV-1)/(8*maxV)
 	samples := unitsAcross * unitsDown * blocks * 64
 	h := head{width: int(width), height: int(height), memory: samples}
 	if progressive {
-		h.memory += 4 * samples // the coefficients are kept to the end
-	}
-	interleaved := 4 * width * height
-	switch {
-	case n == 4, n == 3 && components[0][0] == 'R' && components[1][0] == 'G' && components[2][0] == 'B':
-		h.memory += interleaved
-	case n == 3:
-		h.ifRGB = interleaved // an Adobe segment can still say so, even behind the frame header
+		h.memory += 2 * samples // the coefficients are kept to the end
 	}
 	return h, nil
 }

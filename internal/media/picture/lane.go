@@ -13,7 +13,7 @@ import (
 )
 
 // Heaviest is the memory that decoding one picture may take, in bytes. Ordinary
-// files of 50 megapixels stay below it, progressive JPEGs and 16-bit PNGs too;
+// files of 64 megapixels stay below it, progressive JPEGs and 16-bit PNGs too;
 // what does not is refused.
 const Heaviest = 768 << 20
 
@@ -74,7 +74,7 @@ func (l *Lane) Render(ctx context.Context, raw []byte, contentType string) (Rend
 		return Rendering{}, err
 	}
 	var made Rendering
-	err = l.run(ctx, h.memory+renderMemory(h), func() error {
+	err = l.run(ctx, h.memory+renderMemory(h)+profileMemory(raw, h), func() error {
 		made, err = render(ctx, raw, h)
 		return err
 	})
@@ -149,15 +149,15 @@ func render(ctx context.Context, raw []byte, h head) (Rendering, error) {
 	if err != nil {
 		return Rendering{}, err
 	}
-	large, err := shrink(ctx, decoded, h.turn, largeSide)
+	large, err := shrink(ctx, decoded, colours(raw, h, decoded.model), h.turn, largeSide)
 	if err != nil {
 		return Rendering{}, err
 	}
-	medium, err := shrink(ctx, large, upright, mediumSide)
+	medium, err := shrink(ctx, ofImage(large), nil, upright, mediumSide)
 	if err != nil {
 		return Rendering{}, err
 	}
-	small, err := shrink(ctx, medium, upright, smallSide)
+	small, err := shrink(ctx, ofImage(medium), nil, upright, smallSide)
 	if err != nil {
 		return Rendering{}, err
 	}
@@ -179,9 +179,9 @@ func render(ctx context.Context, raw []byte, h head) (Rendering, error) {
 	return made, nil
 }
 
-// renderMemory is what the sizes take: samples and rows of three pictures, and
-// what encoding makes of them.
+// renderMemory is what the sizes take: samples and rows of three pictures, what
+// encoding makes of them, and four planes of what is converted to sRGB.
 func renderMemory(h head) int64 {
 	width, height := fit(h.width, h.height, largeSide)
-	return 1<<20 + 5*int64(width)*int64(height)
+	return 1<<20 + 9*int64(width)*int64(height)
 }

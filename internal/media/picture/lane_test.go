@@ -133,7 +133,7 @@ func TestLanePanic_O5(t *testing.T) {
 }
 
 func TestMaxScans_U7(t *testing.T) {
-	for _, tt := range []struct{ width, height, want int }{{1, 1, 100}, {4000, 1200, 100}, {10_000, 5_000, 30}} {
+	for _, tt := range []struct{ width, height, want int }{{1, 1, 100}, {4000, 1200, 100}, {10_000, 5_000, 30}, {8_000, 8_000, 24}} {
 		if got := maxScans(head{width: tt.width, height: tt.height}); got != tt.want {
 			t.Errorf("maxScans(%d by %d) = %d, want %d", tt.width, tt.height, got, tt.want)
 		}

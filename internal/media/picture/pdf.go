@@ -5,9 +5,16 @@ import "bytes"
 // pdfTail is how far from its end a PDF must show that it is one.
 const pdfTail = 2 << 10
 
+const (
+	pdfMagic  = "%PDF-"
+	pdfBefore = 1024 // bytes of something else, behind which readers find the first line
+	pdfHead   = pdfBefore + len(pdfMagic) + len("1.7")
+)
+
 // plainVersion tells whether a PDF's first line names a version there is.
 func plainVersion(start []byte) bool {
-	return bytes.HasPrefix(start, []byte("%PDF-1.")) || bytes.HasPrefix(start, []byte("%PDF-2."))
+	_, version, _ := bytes.Cut(start, []byte(pdfMagic))
+	return bytes.HasPrefix(version, []byte("1.")) || bytes.HasPrefix(version, []byte("2."))
 }
 
 // checkPDF looks at the frame of a PDF: the first line was seen by readHead, and

@@ -26,8 +26,8 @@ const (
 
 // The limits of a picture.
 const (
-	MaxPixels = 50_000_000
-	MaxSide   = 12_000
+	MaxPixels = 64_000_000
+	MaxSide   = 20_000
 )
 
 // Info is what the head of a file says.
@@ -36,15 +36,15 @@ type Info struct {
 	Width, Height int // as it is looked at, EXIF orientation applied; 0 for a PDF
 }
 
-// Inspect reads the head of r and tells whether the bytes are of the declared
-// kind and within the limits: a JPEG up to its frame header, a PNG or WebP up
-// to its first pixels, a PDF's first line. Whether the rest of the file is good
-// is for Lane.Render and Lane.Check to say.
+// Inspect reads the head of r and tells whether the bytes are of one of the accepted
+// content types and within the limits: a JPEG up to its frame header, a PNG or WebP up
+// to its first pixels, a PDF's first line. The type in the Info is that of the bytes.
+// Whether the rest of the file is good is for Lane.Render and Lane.Check to say.
 //
 // The error is an *Error when the file is at fault, and wraps that of r when
 // reading failed.
-func Inspect(r io.Reader, contentType string) (Info, error) {
-	h, err := readHead(r, contentType)
+func Inspect(r io.Reader, accepted ...string) (Info, error) {
+	h, err := readHead(r, accepted...)
 	if err != nil {
 		return Info{}, err
 	}
@@ -57,7 +57,6 @@ type head struct {
 	width, height int
 	turn          orientation
 	memory        int64 // bytes that decoding allocates, at most
-	ifRGB         int64 // bytes more, should a JPEG turn out to hold RGB
 	length        int64 // bytes that the file says it has; 0 where its head does not
 }
 
@@ -70,13 +69,13 @@ func (h head) info() Info {
 }
 
 // readHead does the work of Inspect.
-func readHead(r io.Reader, contentType string) (head, error) {
+func readHead(r io.Reader, accepted ...string) (head, error) {
 	b := bufio.NewReader(r)
-	if err := ofKind(b, contentType); err != nil {
+	contentType, err := ofKind(b, accepted)
+	if err != nil {
 		return head{}, readFailed(err)
 	}
 	var h head
-	var err error
 	switch contentType {
 	case JPEG:
 		h, err = jpegHead(b)
@@ -101,10 +100,10 @@ func withinLimits(width, height int64) error {
 		return errUnreadable
 	case width > MaxSide || height > MaxSide:
 		return &Error{CodeTooManyPixels, fmt.Sprintf(
-			"The picture is %d by %d pixels. At most 12,000 on a side are taken.", width, height)}
+			"The picture is %d by %d pixels. At most 20,000 on a side are taken.", width, height)}
 	case width*height > MaxPixels: // no overflow: both are at most MaxSide
 		return &Error{CodeTooManyPixels, fmt.Sprintf(
-			"The picture is %d by %d pixels. At most 50 megapixels are taken.", width, height)}
+			"The picture is %d by %d pixels. At most 64 megapixels are taken.", width, height)}
 	}
 	return nil
 }

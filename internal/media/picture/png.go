@@ -29,7 +29,7 @@ func pngHead(r *bufio.Reader) (head, error) {
 	if err := withinLimits(int64(first.Width), int64(first.Height)); err != nil {
 		return head{}, err
 	}
-	transparent, err := pngTransparent(r)
+	transparent, turn, err := pngChunks(r)
 	if err != nil {
 		return head{}, err
 	}
@@ -37,7 +37,7 @@ func pngHead(r *bufio.Reader) (head, error) {
 	if each == 0 {
 		return head{}, errUnreadable
 	}
-	h := head{width: int(first.Width), height: int(first.Height), turn: upright}
+	h := head{width: int(first.Width), height: int(first.Height), turn: max(turn, upright)}
 	h.memory = each * int64(first.Width) * int64(first.Height)
 	if first.Interlace != 0 {
 		h.memory += h.memory / 2 // the last pass, beside the whole
@@ -45,28 +45,34 @@ func pngHead(r *bufio.Reader) (head, error) {
 	return h, nil
 }
 
-// pngTransparent walks the chunks between header and pixels and tells whether
-// they name a transparent colour. Those that make an animation are refused.
-func pngTransparent(r *bufio.Reader) (bool, error) {
-	transparent := false
+// pngChunks walks the chunks between header and pixels and tells whether they name
+// a transparent colour, and how the picture is turned. Those that make an animation
+// are refused.
+func pngChunks(r *bufio.Reader) (transparent bool, turn orientation, err error) {
 	for {
 		var chunk [8]byte
 		if _, err := io.ReadFull(r, chunk[:]); err != nil {
-			return false, err
+			return false, 0, err
 		}
+		body := &io.LimitedReader{R: r, N: int64(binary.BigEndian.Uint32(chunk[:4]))}
 		switch string(chunk[4:]) {
 		case "IDAT":
-			return transparent, nil
+			return transparent, turn, nil
 		case "acTL":
-			return false, errAnimated
+			return false, 0, errAnimated
 		case "IEND":
-			return false, errUnreadable
+			return false, 0, errUnreadable
 		case "tRNS":
 			transparent = true
+		case "eXIf":
+			if turn == 0 {
+				if turn, err = exifOrientation(body); err != nil {
+					return false, 0, err
+				}
+			}
 		}
-		length := int64(binary.BigEndian.Uint32(chunk[:4]))
-		if _, err := io.CopyN(io.Discard, r, length+4); err != nil { // and the checksum
-			return false, err
+		if err := skip(r, body.N+4); err != nil { // and the checksum
+			return false, 0, err
 		}
 	}
 }

@@ -294,7 +294,14 @@ func TestCheckPDF_U6(t *testing.T) {
 		{"with a page appended", pdf + "\n<html><script>alert(1)</script></html>", picture.CodeUnreadable},
 		{"with an archive appended", pdf + "\nPK\x03\x04", picture.CodeUnreadable},
 		{"with much appended", pdf + strings.Repeat("x", 4096), picture.CodeTruncated},
-		{"behind a byte", "\n" + pdf, picture.CodeWrongType},
+		{"behind a blank line", "\r\n" + pdf, ""},
+		{"behind a mark", "\ufeff" + pdf, ""},
+		{"behind 1,024 bytes", strings.Repeat("\x00\xff", 512) + pdf, ""},
+		{"behind 1,025 bytes", strings.Repeat("\xff", 1025) + pdf, picture.CodeWrongType},
+		{"behind binary and a page", "\xff\xfe<HTML>" + pdf, picture.CodeWrongType},
+		{"behind a script", "<script>alert(1)</script>" + pdf, picture.CodeWrongType},
+		{"behind an archive", "PK\x03\x04" + pdf, picture.CodeWrongType},
+		{"of no version behind a line", "\n%PDF-9.1\nstartxref\n1\n%%EOF", picture.CodeUnreadable},
 		{"page", "<html>" + pdf, picture.CodeWrongType},
 		{"empty", "", picture.CodeEmpty},
 	}
@@ -356,25 +363,26 @@ func TestScanFlood_U7(t *testing.T) {
 	}
 }
 
-// 50 megapixels of 16 bits are more than this lane has, and still work.
+// 64 megapixels of 16 bits are more than this lane has, and still work.
 func TestHeaviest_U7(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes 400 MB")
+		t.Skip("takes 512 MB")
 	}
-	raw := blackPNG(t, 10_000, 5_000, 16, pngRGB, 60_000)
+	raw := blackPNG(t, 8_000, 8_000, 16, pngRGB, 48_000)
 	made, err := picture.NewLane(64<<20, 2).Render(t.Context(), raw, picture.PNG)
-	if err != nil || made.Width != 2560 || made.Height != 1280 {
+	if err != nil || made.Width != 2560 || made.Height != 2560 {
 		t.Errorf("Render = %d by %d, %v", made.Width, made.Height, err)
 	}
 }
 
-// There are pictures within the limits that no lane opens: these coefficients
-// alone would take 1.2 GB.
+// There are pictures within the limits that no lane opens: this one has luma, chroma,
+// and an alpha plane that is packed as a lossless picture.
 func TestTooHeavy_U7(t *testing.T) {
-	raw := []byte{0xff, 0xd8, 0xff, 0xc2, 0, 20, 8, 5000 >> 8, 5000 & 255, 10_000 >> 8, 10_000 & 255, 4, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0, 0xff, 0xda, 0, 8}
+	frame := []byte{0, 0, 0, 0x9d, 1, 0x2a, 8000 & 255, 8000 >> 8, 8000 & 255, 8000 >> 8}
+	raw := riff(vp8x(0x10, 8000, 8000), webpChunk("VP8 ", frame))
 	lane := picture.NewLane(2<<30, 1)
 	var err error
-	grown := allocated(func() { err = lane.Check(t.Context(), raw, picture.JPEG) })
+	grown := allocated(func() { err = lane.Check(t.Context(), raw, picture.WebP) })
 	if code(err) != picture.CodeTooManyPixels || grown > 1<<20 {
 		t.Errorf("Check: %v, with %d bytes allocated", err, grown)
 	}

@@ -4,60 +4,131 @@ import (
 	"context"
 	"image"
 	"image/color"
-	"image/draw"
 	"math"
+
+	"github.com/ridecopilot/ridecopilot/internal/media/picture/icc"
 )
 
-// shrink makes m fit into a square of side pixels, never larger than it is, and
-// turns it upright. Transparent parts become white.
+// shrink makes r fit into a square of side pixels, never larger than it is, and
+// turns it upright. The result is sRGB; profile says what r is, nil for sRGB.
 //
-// It works on the planes of luma and chroma that JPEG is made of: what a JPEG
-// decodes to is resampled as it is and goes back into the encoder without ever
+// It works on the planes of luma and chroma that JPEG is made of: those of an
+// ordinary JPEG are resampled as they are and go back into the encoder without ever
 // becoming RGB. Rows flow through one by one, so there is no intermediate picture,
-// and turning is a matter of where a row is written.
+// and turning is a matter of where a row is written. Other colours are resampled in
+// their own space and converted afterwards, when few pixels are left.
 //
 // golang.org/x/image/draw and disintegration/imaging do the same with a
 // picture of up to 32 bytes a pixel in between; imaging also in goroutines of
 // its own, where a panic could not be caught (O5).
-func shrink(ctx context.Context, m image.Image, turn orientation, side int) (*image.YCbCr, error) {
-	from := planesOf(m)
-	width, height := fit(from.width, from.height, side)
-	flipAcross, flipDown := turn.flips()
-
+func shrink(ctx context.Context, r raster, profile *icc.Profile, turn orientation, side int) (*image.YCbCr, error) {
+	if profile == nil && r.model == modelRGB && r.fill != nil {
+		r = r.toYCbCr()
+	}
+	width, height := fit(r.width, r.height, side)
 	size := image.Rect(0, 0, width, height)
 	if turn.transposed() {
 		size = image.Rect(0, 0, height, width)
 	}
 	to := image.NewYCbCr(size, image.YCbCrSubsampleRatio420)
-	var planes [3]*resampler
-	for i := range planes {
-		pix, stride, fromX, fromY, sub := to.Y, to.YStride, 1, 1, 1
-		if i > 0 {
-			pix, stride, fromX, fromY, sub = to.Cb, to.CStride, from.subX, from.subY, 2
+	if profile == nil && (r.model == modelYCbCr || r.model == modelGrey) {
+		into := []samples{{to.Y, to.YStride, 1}, {to.Cb, to.CStride, 2}, {to.Cr, to.CStride, 2}}
+		if r.model == modelGrey {
+			for i := range to.Cb {
+				to.Cb[i], to.Cr[i] = 128, 128
+			}
 		}
-		if i > 1 {
-			pix = to.Cr
-		}
-		planes[i] = &resampler{
-			across:     newAxis(from.width, width, fromX, sub, flipAcross),
-			down:       newAxis(from.height, height, fromY, sub, flipDown),
-			pix:        pix,
-			stride:     stride,
+		return to, resample(ctx, r, into[:len(r.planes)], turn, width, height)
+	}
+	into := make([]samples, len(r.planes))
+	for i := range into {
+		into[i] = samples{make([]uint8, size.Dx()*size.Dy()), size.Dx(), 1}
+	}
+	if err := resample(ctx, r, into, turn, width, height); err != nil {
+		return nil, err
+	}
+	return to, paint(ctx, to, into, &painter{model: r.model, profile: profile})
+}
+
+// samples is where a resampled plane goes.
+type samples struct {
+	pix    []uint8
+	stride int
+	sub    int // pixels to a sample
+}
+
+// resample makes planes of width by height pixels, before turning, of those of r.
+func resample(ctx context.Context, r raster, into []samples, turn orientation, width, height int) error {
+	flipAcross, flipDown := turn.flips()
+	rows := r.height
+	resamplers := make([]*resampler, len(into))
+	for i, to := range into {
+		p := r.planes[i]
+		resamplers[i] = &resampler{
+			across:     newAxis(r.width, width, p.width, p.across, to.sub, flipAcross),
+			down:       newAxis(r.height, height, p.height, p.down, to.sub, flipDown),
+			pix:        to.pix,
+			stride:     to.stride,
 			transposed: turn.transposed(),
 		}
 	}
-	for y := range from.height {
+	for y := range rows {
 		if y%64 == 0 && ctx.Err() != nil {
-			return nil, stopped(ctx.Err())
+			return stopped(ctx.Err())
 		}
-		luma, cb, cr := from.rows(y)
-		planes[0].push(y, luma)
-		if y%from.subY == 0 {
-			planes[1].push(y/from.subY, cb)
-			planes[2].push(y/from.subY, cr)
+		if r.fill != nil {
+			r.fill(y)
+		}
+		for i, to := range resamplers {
+			if p := r.planes[i]; y < p.height {
+				to.push(y, p.row(y))
+			}
 		}
 	}
-	return to, nil
+	return nil
+}
+
+// paint makes sRGB of resampled planes, and luma and chroma of that: the chroma of
+// four pixels is their mean.
+func paint(ctx context.Context, to *image.YCbCr, from []samples, p *painter) error {
+	width, height := to.Rect.Dx(), to.Rect.Dy()
+	rows := make([][]uint8, len(from))
+	var rgb [2][]uint8
+	for i := range rgb {
+		rgb[i] = make([]uint8, 3*width)
+	}
+	for y := 0; y < height; y += 2 {
+		if y%64 == 0 && ctx.Err() != nil {
+			return stopped(ctx.Err())
+		}
+		pair := rgb[:min(2, height-y)]
+		for i, row := range pair {
+			for j, s := range from {
+				rows[j] = s.pix[(y+i)*s.stride:][:width]
+			}
+			p.paint(row, rows)
+			for x := range width {
+				c := row[3*x : 3*x+3]
+				to.Y[(y+i)*to.YStride+x], _, _ = color.RGBToYCbCr(c[0], c[1], c[2])
+			}
+		}
+		for x := 0; x < width; x += 2 {
+			var sum [3]int
+			n := 0
+			for _, row := range pair {
+				for _, c := range [][]uint8{row[3*x:], row[3*min(x+1, width-1):]} {
+					for i := range sum {
+						sum[i] += int(c[i])
+					}
+					n++
+				}
+			}
+			mean := func(i int) uint8 { return uint8((sum[i] + n/2) / n) }
+			_, cb, cr := color.RGBToYCbCr(mean(0), mean(1), mean(2))
+			to.Cb[y/2*to.CStride+x/2], to.Cr[y/2*to.CStride+x/2] = cb, cr
+		}
+	}
+	return nil
 }
 
 // fit is the size of a picture that fits into a square.
@@ -68,59 +139,6 @@ func fit(width, height, side int) (int, int) {
 	}
 	scaled := func(n int) int { return max(1, (n*side+longer/2)/longer) }
 	return scaled(width), scaled(height)
-}
-
-// planes are the rows of a picture, in luma and chroma.
-type planes struct {
-	width, height int
-	subX, subY    int // pixels to a sample of chroma
-	// rows gives row y, which is valid until the next call. Chroma is asked
-	// for only where y is a multiple of subY.
-	rows func(y int) (luma, cb, cr []uint8)
-}
-
-// planesOf gives the rows of m. The JPEG decoder's planes are handed out as they
-// are, all else is laid on white and converted row by row.
-func planesOf(m image.Image) planes {
-	b := m.Bounds()
-	p := planes{width: b.Dx(), height: b.Dy(), subX: 1, subY: 1}
-	if m, ok := m.(*image.YCbCr); ok {
-		p.subX, p.subY = subsampling(m.SubsampleRatio)
-		chroma := (p.width + p.subX - 1) / p.subX
-		p.rows = func(y int) (luma, cb, cr []uint8) {
-			i, j := y*m.YStride, y/p.subY*m.CStride // the decoders' pictures begin at 0, 0
-			return m.Y[i : i+p.width], m.Cb[j : j+chroma], m.Cr[j : j+chroma]
-		}
-		return p
-	}
-	row := image.NewRGBA(image.Rect(0, 0, p.width, 1))
-	luma, cb, cr := make([]uint8, p.width), make([]uint8, p.width), make([]uint8, p.width)
-	p.rows = func(y int) ([]uint8, []uint8, []uint8) {
-		draw.Draw(row, row.Rect, image.White, image.Point{}, draw.Src)
-		draw.Draw(row, row.Rect, m, image.Pt(b.Min.X, b.Min.Y+y), draw.Over)
-		for x := range luma {
-			c := row.Pix[4*x : 4*x+3]
-			luma[x], cb[x], cr[x] = color.RGBToYCbCr(c[0], c[1], c[2])
-		}
-		return luma, cb, cr
-	}
-	return p
-}
-
-func subsampling(r image.YCbCrSubsampleRatio) (x, y int) {
-	switch r {
-	case image.YCbCrSubsampleRatio422:
-		return 2, 1
-	case image.YCbCrSubsampleRatio420:
-		return 2, 2
-	case image.YCbCrSubsampleRatio440:
-		return 1, 2
-	case image.YCbCrSubsampleRatio411:
-		return 4, 1
-	case image.YCbCrSubsampleRatio410:
-		return 4, 2
-	}
-	return 1, 1
 }
 
 // Numbers are fixed-point: weights have 14 bits behind the point, and a row that
@@ -140,21 +158,20 @@ type axis struct {
 	longest int // of weights
 }
 
-// newAxis maps a plane of a side of from pixels, where a sample stands for
-// fromSub of them, to one of to pixels and toSub.
-func newAxis(from, to, fromSub, toSub int, flipped bool) axis {
+// newAxis maps a plane of a side of from pixels, of which it has so many samples
+// that stand for fromSub pixels each, to one of to pixels and toSub.
+func newAxis(from, to, have int, fromSub float64, toSub int, flipped bool) axis {
 	samples := (to + toSub - 1) / toSub
-	have := (from + fromSub - 1) / fromSub
 	a := axis{first: make([]int, samples), weights: make([][]int32, samples), flipped: flipped}
 	ratio := float64(from) / float64(to)
-	scale := max(1, ratio*float64(toSub)/float64(fromSub))
+	scale := max(1, ratio*float64(toSub)/fromSub)
 	for i := range samples {
 		centre := (float64(i) + 0.5) * float64(toSub)
 		if flipped {
 			centre = float64(to) - centre
 		}
-		centre = centre*ratio/float64(fromSub) - 0.5
-		begin := max(0, int(math.Ceil(centre-support*scale)))
+		centre = centre*ratio/fromSub - 0.5
+		begin := min(have-1, max(0, int(math.Ceil(centre-support*scale))))
 		end := min(have-1, int(math.Floor(centre+support*scale)))
 		a.first[i], a.weights[i] = weigh(centre, scale, begin, end)
 		a.longest = max(a.longest, len(a.weights[i]))

@@ -3,6 +3,7 @@ package picture
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"image"
 	"io"
 )
@@ -14,7 +15,7 @@ func webpHead(r *bufio.Reader) (head, error) {
 		return head{}, err
 	}
 	h := head{turn: upright, length: int64(binary.LittleEndian.Uint32(riff[4:])) + 8}
-	extended, alpha := false, false
+	extended, alpha, turned := false, false, false
 	for {
 		var chunk [8]byte
 		if _, err := io.ReadFull(r, chunk[:]); err != nil {
@@ -30,11 +31,11 @@ func webpHead(r *bufio.Reader) (head, error) {
 			if _, err := io.ReadFull(r, b[:]); err != nil {
 				return head{}, err
 			}
-			const animation, transparency = 1 << 1, 1 << 4
+			const animation, exif, transparency = 1 << 1, 1 << 3, 1 << 4
 			if b[0]&animation != 0 {
 				return head{}, errAnimated
 			}
-			extended, alpha = true, b[0]&transparency != 0
+			extended, alpha, turned = true, b[0]&transparency != 0, b[0]&exif != 0
 			h.width = int(b[4]) | int(b[5])<<8 | int(b[6])<<16 + 1
 			h.height = int(b[7]) | int(b[8])<<8 | int(b[9])<<16 + 1
 			if err := withinLimits(int64(h.width), int64(h.height)); err != nil {
@@ -43,7 +44,8 @@ func webpHead(r *bufio.Reader) (head, error) {
 		case "ANIM", "ANMF":
 			return head{}, errAnimated
 		case "VP8 ", "VP8L":
-			width, height, err := webpFrame(r, chunk[3] == 'L')
+			frame := &io.LimitedReader{R: r, N: length}
+			width, height, err := webpFrame(frame, chunk[3] == 'L')
 			if err != nil {
 				return head{}, err
 			}
@@ -52,12 +54,46 @@ func webpHead(r *bufio.Reader) (head, error) {
 			}
 			h.width, h.height = width, height
 			h.memory = webpMemory(int64(width), int64(height), chunk[3] == 'L', alpha)
-			return h, withinLimits(int64(width), int64(height))
+			if err := withinLimits(int64(width), int64(height)); err != nil || !turned {
+				return h, err
+			}
+			h.turn, err = webpOrientation(r, frame.N+length%2)
+			return h, err
 		default:
 			if _, err := io.CopyN(io.Discard, r, length+length%2); err != nil {
 				return head{}, err
 			}
 		}
+	}
+}
+
+// webpOrientation looks for the orientation behind a frame of which so many bytes
+// are left.
+func webpOrientation(r *bufio.Reader, left int64) (orientation, error) {
+	for {
+		switch _, err := io.CopyN(io.Discard, r, left); {
+		case errors.Is(err, io.EOF): // the frame is cut, or nothing follows
+			return upright, nil
+		case err != nil:
+			return 0, err
+		}
+		var chunk [8]byte
+		switch _, err := io.ReadFull(r, chunk[:]); {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return upright, nil
+		case err != nil:
+			return 0, err
+		}
+		length := int64(binary.LittleEndian.Uint32(chunk[4:]))
+		left = length + length%2
+		if string(chunk[:4]) != "EXIF" {
+			continue
+		}
+		turn, err := exifOrientation(&io.LimitedReader{R: r, N: length})
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = nil
+		}
+		return max(turn, upright), err
 	}
 }
 
