@@ -17,9 +17,10 @@ type userOut struct {
 
 func newUserOut(u account.User) userOut { return userOut{u.ID, u.Name, u.Email} }
 
-// passwordErrors turns what is wrong with a password into the client's list of
-// messages; whatever else is wrong comes first, by field.
-func passwordErrors(err error) error {
+// accountErrors turns what is wrong with an account into the client's words: what
+// is wrong with the address by field, the messages about a password under error
+// as they are, and whatever else by field and under error.
+func accountErrors(err error) error {
 	f := fault.As(err)
 	if f == nil || f.Kind != fault.Invalid {
 		return err
@@ -33,10 +34,11 @@ func passwordErrors(err error) error {
 			others = append(others, field)
 		}
 	}
-	if len(others) > 0 || len(messages) == 0 {
-		return byField(others).err()
+	body := byField(others).object()
+	if messages = append(messages, sentences(body, "email")...); len(messages) > 0 {
+		body["error"] = messages
 	}
-	return refuse(http.StatusBadRequest, "error", messages)
+	return &refusal{http.StatusBadRequest, body}
 }
 
 // signUp serves POST register.
@@ -54,7 +56,7 @@ func (a *API) signUp(c *call) error {
 	}
 	u, _, err := a.Accounts.Register(c.ctx(), c.by, name, email, pw, nil)
 	if err != nil {
-		return passwordErrors(err)
+		return accountErrors(err)
 	}
 	answer(c.w, http.StatusOK, newUserOut(u))
 	return nil
@@ -129,7 +131,7 @@ func (a *API) updateUser(c *call) error {
 	}
 	u, err := a.Accounts.Revise(c.ctx(), c.by, nil, e)
 	if err != nil {
-		return passwordErrors(err)
+		return accountErrors(err)
 	}
 	answer(c.w, http.StatusOK, newUserOut(u))
 	return nil

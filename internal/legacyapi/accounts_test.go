@@ -23,12 +23,12 @@ func TestRegister(t *testing.T) {
 			body any
 			want obj
 		}{
-			{obj{}, obj{"name": list("This field is required."), "email": list("This field is required."), "password": list("This field is required.")}},
-			{obj{"name": "", "email": nil, "password": ""}, obj{"name": list("This field may not be blank."), "email": list("This field may not be null."), "password": list("This field may not be blank.")}},
+			{obj{}, obj{"name": list("This field is required."), "email": list("This field is required."), "password": list("This field is required."), "error": list("name: This field is required.", "password: This field is required.")}},
+			{obj{"name": "", "email": nil, "password": ""}, obj{"name": list("This field may not be blank."), "email": list("This field may not be null."), "password": list("This field may not be blank."), "error": list("name: This field may not be blank.", "password: This field may not be blank.")}},
 			{obj{"name": "Ana", "email": "ANA@example.com", "password": goodPassword}, obj{"email": list("user with this email already exists.")}},
 			{obj{"name": "Ana", "email": "x@example.com", "password": "123"}, obj{"error": list("This password is too short. It must contain at least 8 characters.", "This password is too common.", "This password is entirely numeric.")}},
 			{obj{"name": "Ana", "email": "marinescu@example.com", "password": "marinescu"}, obj{"error": list("The password is too similar to the email address.")}},
-			{obj{"name": strings.Repeat("a", 256), "email": "x@example.com", "password": goodPassword}, obj{"name": list("Ensure this field has no more than 255 characters.")}},
+			{obj{"name": strings.Repeat("a", 256), "email": "x@example.com", "password": goodPassword}, obj{"name": list("Ensure this field has no more than 255 characters."), "error": list("name: Ensure this field has no more than 255 characters.")}},
 		} {
 			b := w.browser()
 			b.post("register", tt.body).says(400, tt.want)
@@ -133,7 +133,7 @@ func TestUserUpdate_T18(t *testing.T) {
 		second := w.browser()
 		second.post("login", obj{"email": ana.email, "password": goodPassword}).want(200)
 		ana.send("PUT", "user-update", obj{"name": "Ana Maria"}).says(200, obj{"id": ana.id, "name": "Ana Maria", "email": ana.email})
-		ana.send("PUT", "user-update", obj{"name": ""}).says(400, obj{"name": list("This field may not be blank.")})
+		ana.send("PUT", "user-update", obj{"name": ""}).says(400, obj{"name": list("This field may not be blank."), "error": list("name: This field may not be blank.")})
 		ana.send("PUT", "user-update", obj{"password": "12345678"}).says(400, obj{"error": list("This password is too common.", "This password is entirely numeric.")})
 		other := w.person()
 		ana.send("PUT", "user-update", obj{"email": other.email}).says(400, obj{"email": list("user with this email already exists.")})
@@ -150,7 +150,7 @@ func TestUserUpdate_T18(t *testing.T) {
 		if err != nil || mails != 1 {
 			t.Errorf("%d mails about the password, %v", mails, err)
 		}
-		w.browser().send("PUT", "user-update", obj{"name": "x"}).says(403, unauthenticated)
+		w.browser().send("PUT", "user-update", obj{"name": "x"}).says(403, obj{"detail": "Unauthenticated", "error": list("Unauthenticated")})
 	})
 }
 
@@ -172,7 +172,7 @@ func TestUserDelete(t *testing.T) {
 func TestMethods(t *testing.T) {
 	each(t, func(w *world) {
 		ana := w.person()
-		r := ana.get("register").says(http.StatusMethodNotAllowed, obj{"detail": `Method "GET" not allowed.`})
+		r := ana.get("register").says(http.StatusMethodNotAllowed, obj{"detail": `Method "GET" not allowed.`, "error": list(`Method "GET" not allowed.`)})
 		if r.header.Get("Allow") != "POST" {
 			t.Errorf("Allow = %q", r.header.Get("Allow"))
 		}

@@ -95,8 +95,20 @@ func (b complaints) err() error {
 	if len(b) == 0 {
 		return nil
 	}
-	return &refusal{http.StatusBadRequest, b}
+	return &refusal{http.StatusBadRequest, b.object()}
 }
+
+// object is the complaints as the body of an answer.
+func (b complaints) object() object {
+	body := object{}
+	for name, texts := range b {
+		body[name] = texts
+	}
+	return body
+}
+
+// nonField is the name under which a complaint about no field stands.
+const nonField = "non_field_errors"
 
 // byField turns a service's complaints into the client's.
 func byField(fields fault.Fields) complaints {
@@ -107,7 +119,7 @@ func byField(fields fault.Fields) complaints {
 			name = older
 		}
 		if name == "" {
-			name = "non_field_errors"
+			name = nonField
 		}
 		bad.add(name, f.Message)
 	}

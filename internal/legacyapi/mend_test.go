@@ -48,7 +48,7 @@ func TestUpdate_Sparse(t *testing.T) {
 		r := ana.form(path, whole(post, obj{"color": "verde"}), nil).want(200)
 		post["color"] = "verde"
 		r.says(200, post)
-		ana.form(path, obj{"color": ""}, nil).says(400, obj{"color": list("This field may not be blank.")})
+		ana.form(path, obj{"color": ""}, nil).says(400, obj{"color": list("This field may not be blank."), "Message": "color: This field may not be blank."})
 		got, err := w.listings.Post(t.Context(), account.Actor{ID: int64(ana.id)}, p.ID)
 		if err != nil || got.Version != "" || got.Gears != nil || got.PricePeriod == nil || *got.PricePeriod != "day" {
 			t.Errorf("%+v, %v", got.Details, err)

@@ -42,9 +42,10 @@ func TestCarPost(t *testing.T) {
 		ana.form("update-ridepost/"+path, obj{"color": "negru", "price": "300"}, nil).says(200, want)
 		ana.form("update-ridepost/"+path, obj{"color": "", "price": "50 / day"}, nil).says(400, obj{
 			"color": list("This field may not be blank."), "price": list("A valid number is required."),
+			"Message": "color: This field may not be blank. price: A valid number is required.",
 		})
 		dan.form("update-ridepost/"+path, obj{"color": "roz"}, nil).says(403, obj{"Message": "You do not have permission to edit this car post."})
-		ana.form("update-ridepost/999999", obj{"color": "roz"}, nil).says(404, obj{"detail": "Not found."})
+		ana.form("update-ridepost/999999", obj{"color": "roz"}, nil).says(404, obj{"detail": "Not found.", "Message": "Not found."})
 		ana.get("get-carpost/"+path).says(200, want)
 
 		dan.send("DELETE", "delete-ridepost", obj{"car_post_id": r.at("id")}).says(403, obj{"detail": "You do not have permission to delete this car post."})

@@ -214,7 +214,7 @@ func (s *Server) recovered(next handler) handler {
 			}
 			w.body = nil
 			s.restart(w)
-			refuse(w, r, http.StatusInternalServerError, "internal", "Something went wrong on our side.")
+			s.refuse(w, r, http.StatusInternalServerError, "internal", "Something went wrong on our side.")
 		}()
 		next(w, r)
 	}
@@ -260,7 +260,7 @@ func (s *Server) framed(next handler) handler {
 		if ambiguous(r.Context()) {
 			s.metrics.rejected.WithLabelValues("framing").Inc()
 			w.Header().Set("Connection", "close")
-			refuse(w, r, http.StatusBadRequest, "bad_request", "The length of the request is ambiguous.")
+			s.refuse(w, r, http.StatusBadRequest, "bad_request", "The length of the request is ambiguous.")
 			return
 		}
 		if len(r.TransferEncoding) > 0 {

@@ -68,7 +68,11 @@ type Options struct {
 	// AllowLoopbackOrigins adds http://localhost and http://127.0.0.1 with any port.
 	AllowLoopbackOrigins bool
 
-	API     http.Handler // everything under /api/
+	API http.Handler // everything under /api/
+	// Refusal returns members that a refusal of a request under /api/ carries beside
+	// those of a problem document, for clients that show others. detail is the
+	// sentence. Nil, and a nil result, add nothing.
+	Refusal func(r *http.Request, detail string) map[string]any
 	Storage http.Handler // everything under /storage/: uploads and downloads of files, when they are kept here
 	Site    http.Handler // everything else
 
@@ -95,6 +99,7 @@ type Server struct {
 	trusted  []netip.Prefix
 	origins  Origins
 	api      http.Handler
+	refusal  func(r *http.Request, detail string) map[string]any
 	storage  http.Handler
 	site     http.Handler
 	ready    *probe
@@ -124,6 +129,7 @@ func New(o Options) *Server {
 		trusted:  o.TrustedProxies,
 		origins:  NewOrigins(o.CORSOrigins, o.AllowLoopbackOrigins),
 		site:     o.Site,
+		refusal:  o.Refusal,
 		maxFly:   int64(o.MaxInFlight),
 		maxConns: int64(o.MaxConns),
 		delay:    o.DrainDelay,
@@ -249,25 +255,56 @@ func (s *Server) route(w *response, r *http.Request) {
 		})
 		return
 	}
-	if !s.admit(w, r) {
-		return
+	if !s.preflight(r) { // which costs nothing, and without which the browser would not show the refusal
+		if !s.admit(w, r) {
+			return
+		}
+		defer s.inFlight.Add(-1)
 	}
-	defer s.inFlight.Add(-1)
 	if !s.allowed(w, r) {
 		return
 	}
 	h := s.site
 	switch {
-	case r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/"):
+	case isAPI(r):
 		h = s.api
-	case strings.HasPrefix(r.URL.Path, StoragePath):
+	case isStorage(r):
 		h = s.storage
 	}
 	if h == nil {
-		refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
+		s.refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
 		return
 	}
 	h.ServeHTTP(w, r)
+}
+
+func isAPI(r *http.Request) bool {
+	return r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/")
+}
+
+func isStorage(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, StoragePath) }
+
+// preflight tells whether the request is a browser's question about another one,
+// which rs/cors answers by itself.
+func (s *Server) preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != "" &&
+		(isAPI(r) && s.api != nil || isStorage(r) && s.storage != nil)
+}
+
+// exposed are the headers of an answer that pages of other origins may read.
+var exposed = []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition", "Idempotent-Replayed"}
+
+// open lets pages of an allowed origin read a refusal that is made before rs/cors
+// has seen the request. Without that their scripts learn of no status and no words.
+func (s *Server) open(w http.ResponseWriter, r *http.Request) {
+	origins, h := r.Header["Origin"], w.Header()
+	if !isAPI(r) && !isStorage(r) || len(origins) != 1 || h.Get("Access-Control-Allow-Origin") != "" || !s.origins.Allow(origins[0]) {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", origins[0])
+	h.Set("Access-Control-Allow-Credentials", "true")
+	h.Set("Access-Control-Expose-Headers", strings.Join(exposed, ", "))
+	h.Add("Vary", "Origin")
 }
 
 // admit counts the request in, or answers 503 at once when the server is full
@@ -279,7 +316,7 @@ func (s *Server) admit(w *response, r *http.Request) bool {
 	s.inFlight.Add(-1)
 	s.metrics.rejected.WithLabelValues("in_flight").Inc()
 	w.Header().Set("Retry-After", "1")
-	refuse(w, r, http.StatusServiceUnavailable, "busy", "The server is busy. Try again in a moment.")
+	s.refuse(w, r, http.StatusServiceUnavailable, "busy", "The server is busy. Try again in a moment.")
 	return false
 }
 
@@ -289,18 +326,18 @@ func (s *Server) allowed(w *response, r *http.Request) bool {
 	switch {
 	case !s.hosts.serve(r.Host):
 		s.metrics.rejected.WithLabelValues("host").Inc()
-		refuse(w, r, http.StatusMisdirectedRequest, "misdirected", "This host is not served here.")
+		s.refuse(w, r, http.StatusMisdirectedRequest, "misdirected", "This host is not served here.")
 	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
 		s.metrics.rejected.WithLabelValues("method").Inc()
 		w.Header().Set("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
-		refuse(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed.")
+		s.refuse(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed.")
 	case !plainPath(r.URL.EscapedPath()):
 		s.metrics.rejected.WithLabelValues("path").Inc()
-		refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
+		s.refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
 	case encoded(r.Header):
 		s.metrics.rejected.WithLabelValues("encoding").Inc()
 		w.Header().Set("Accept-Encoding", "identity")
-		refuse(w, r, http.StatusUnsupportedMediaType, "unsupported_media", "Compressed bodies are not read.")
+		s.refuse(w, r, http.StatusUnsupportedMediaType, "unsupported_media", "Compressed bodies are not read.")
 	default:
 		return true
 	}
@@ -319,13 +356,13 @@ func (s *Server) cross(next http.Handler) http.Handler {
 		AllowCredentials: true,
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 		AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"},
-		ExposedHeaders:   []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition", "Idempotent-Replayed"},
+		ExposedHeaders:   exposed,
 		MaxAge:           600,
 	}).Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header["Origin"]) > 1 {
 			s.metrics.rejected.WithLabelValues("origin").Inc()
-			refuse(w, r, http.StatusBadRequest, "bad_request", "The request has more than one Origin.")
+			s.refuse(w, r, http.StatusBadRequest, "bad_request", "The request has more than one Origin.")
 			return
 		}
 		next.ServeHTTP(w, r)
