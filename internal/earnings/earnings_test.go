@@ -461,6 +461,66 @@ func TestRevise(t *testing.T) {
 	})
 }
 
+// Rows of the older client, moved and imported ones may hold what others may not.
+// What is left alone is not looked at again.
+func TestSumsOfOthers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d := newDesk(t, s, "Europe/Bucharest", time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
+		older := d.by
+		older.Source = account.SourceLegacy
+		odd := func(det *earnings.Details) fault.Fields {
+			det.AppIncome, det.Tips, det.Commission, det.Expenses, det.Hours = -10_00, -1_00, 150_00, -3_00, nil
+			return nil
+		}
+		if _, _, err := d.Create(t.Context(), d.by, odd); fault.As(err) == nil || len(fault.As(err).Fields) != 3 {
+			t.Errorf("by the product's own API: %v, want tips, commission and expenses refused", err)
+		}
+		e, _, err := d.Create(t.Context(), older, odd)
+		if err != nil || e.Earnings != -10_00+15_00-1_00+3_00 {
+			t.Fatalf("%v, %v", e.Earnings, err)
+		}
+		revise := func(by account.Actor, change func(*earnings.Details)) error {
+			_, err := d.Revise(t.Context(), by, e.ID, nil, func(det *earnings.Details) fault.Fields { change(det); return nil })
+			return err
+		}
+		if err := revise(d.by, func(det *earnings.Details) { det.Note = "x" }); err != nil {
+			t.Errorf("with the sums left alone: %v", err)
+		}
+		for name, change := range map[string]func(*earnings.Details){
+			"tips":       func(det *earnings.Details) { det.Tips = -2_00 },
+			"commission": func(det *earnings.Details) { det.Commission = 151_00 },
+			"expenses":   func(det *earnings.Details) { det.Expenses = -4_00 },
+		} {
+			if err := revise(d.by, change); fault.As(err) == nil || !fault.As(err).Fields.Has(name) {
+				t.Errorf("%s: %v, want it refused", name, err)
+			}
+			if err := revise(older, change); err != nil {
+				t.Errorf("%s: %v, want the older client to change it", name, err)
+			}
+		}
+		refused, err := d.Import(t.Context(), d.by, []func(*earnings.Details) fault.Fields{
+			func(det *earnings.Details) fault.Fields {
+				det.Tips, det.Expenses, det.Commission = -1, -1, -1
+				return nil
+			},
+		})
+		if err != nil || len(refused) != 0 {
+			t.Errorf("imported: %v, %v", refused, err)
+		}
+		// The hours of a day, likewise.
+		long := fixed.Amount(24_01)
+		if _, _, err := d.Create(t.Context(), older, func(det *earnings.Details) fault.Fields { det.Hours = &long; return nil }); fault.As(err) == nil || !fault.As(err).Fields.Has("hours") {
+			t.Errorf("24.01 hours: %v", err)
+		}
+		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE entry SET hours = 3000`); err != nil {
+			t.Fatal(err)
+		}
+		if err := revise(d.by, func(det *earnings.Details) { det.Note = "y" }); err != nil {
+			t.Errorf("an older row of 30 hours: %v", err)
+		}
+	})
+}
+
 // An operator finds anybody's entry by its number alone.
 func TestFind_B9(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -116,21 +116,28 @@ func (s *Service) Create(ctx context.Context, by account.Actor, change func(*Det
 	if err != nil {
 		return Entry{}, false, err
 	}
-	e, err = s.newEntry(by, DefaultDetails(today, set.Currency), change)
+	e, err = s.newEntry(by, DefaultDetails(today, set.Currency), originOf(by), change)
 	if err != nil {
 		return Entry{}, false, err
 	}
 	return s.store.CreateEntries(ctx, by, []Entry{e})
 }
 
-func (s *Service) newEntry(by account.Actor, d Details, change func(*Details) fault.Fields) (Entry, error) {
+func (s *Service) newEntry(by account.Actor, d Details, from origin, change func(*Details) fault.Fields) (Entry, error) {
 	bad := change(&d)
 	d.tidy()
-	d.validate(&bad)
+	d.validate(nil, from, &bad)
 	e := Entry{Details: d, OwnerID: by.Owner(), CreatedAt: s.now(), Revision: 1}
 	e.UpdatedAt = e.CreatedAt
 	e.compute(&bad)
 	return e, bad.Err()
+}
+
+func originOf(by account.Actor) origin {
+	if by.Source == account.SourceLegacy {
+		return older
+	}
+	return ours
 }
 
 // Import stores many days' work, all or none: each change edits the details of
@@ -145,7 +152,7 @@ func (s *Service) Import(ctx context.Context, by account.Actor, changes []func(*
 	refused = map[int]fault.Fields{}
 	entries := make([]Entry, 0, len(changes))
 	for i, change := range changes {
-		e, err := s.newEntry(by, DefaultDetails(today, set.Currency), change)
+		e, err := s.newEntry(by, DefaultDetails(today, set.Currency), imported, change)
 		if f := fault.As(err); f != nil {
 			refused[i] = f.Fields
 			continue
@@ -210,13 +217,13 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		if err := match.Check(e.Revision); err != nil {
 			return err
 		}
-		had, total := len(e.Items) > 0, e.Expenses
+		had, total, before := len(e.Items) > 0, e.Expenses, e.Details
 		bad := change(&e.Details)
 		if had && !e.ItemsChanged && e.Expenses != total && !bad.Has("expenses") {
 			bad.Add("expenses", "sum_of_items", "The expenses are the sum of expense_items: change those, or send an empty list with the new total.")
 		}
 		e.tidy()
-		e.validate(&bad)
+		e.validate(&before, originOf(by), &bad)
 		e.compute(&bad)
 		e.UpdatedAt = s.now()
 		return bad.Err()

@@ -61,12 +61,12 @@ type itemBody struct {
 type entryBody struct {
 	Date         opt[calendar.Day]   `json:"date" doc:"The day worked; today in the user's time zone by default."`
 	Platform     opt[string]         `json:"platform" maxLength:"255" example:"Uber"`
-	AppIncome    opt[fixed.Amount]   `json:"app_income" required:"true"`
+	AppIncome    opt[signed]         `json:"app_income" required:"true" doc:"Below zero where a platform takes back."`
 	Tips         opt[fixed.Amount]   `json:"tips"`
 	Commission   opt[fixed.Amount]   `json:"commission" doc:"Percent of app_income, 0 to 100."`
 	Expenses     opt[fixed.Amount]   `json:"expenses" doc:"Replaced by the sum of expense_items, when they are given."`
 	ExpenseItems opt[[]itemBody]     `json:"expense_items"`
-	Hours        maybe[fixed.Amount] `json:"hours"`
+	Hours        maybe[fixed.Amount] `json:"hours" doc:"24 at most."`
 	DistanceKM   maybe[fixed.Amount] `json:"distance_km"`
 	Trips        maybe[int]          `json:"trips" minimum:"0" maximum:"10000" example:"18"`
 	Currency     opt[string]         `json:"currency" doc:"ISO 4217; the user's by default." example:"RON"`
@@ -83,7 +83,7 @@ func (b entryBody) apply(d *earnings.Details, bad fault.Fields) fault.Fields {
 	bad = slices.Clone(bad)
 	b.Date.to(&d.Date)
 	b.Platform.to(&d.Platform)
-	b.AppIncome.to(&d.AppIncome)
+	b.AppIncome.to((*signed)(&d.AppIncome))
 	b.Tips.to(&d.Tips)
 	b.Commission.to(&d.Commission)
 	b.Expenses.to(&d.Expenses)
@@ -92,6 +92,8 @@ func (b entryBody) apply(d *earnings.Details, bad fault.Fields) fault.Fields {
 	b.Trips.to(&d.Trips)
 	b.Currency.to(&d.Currency)
 	b.Note.to(&d.Note)
+	d.CommissionGiven = d.CommissionGiven || b.Commission.Set
+	d.ExpensesGiven = d.ExpensesGiven || b.Expenses.Set
 	if !b.ExpenseItems.Set {
 		return bad
 	}

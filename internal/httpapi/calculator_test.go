@@ -73,6 +73,9 @@ func TestEntryErrors(t *testing.T) {
 			{"nothing", obj{}, "app_income required"},
 			{"nulls", obj{"app_income": nil, "date": nil, "commission": nil, "currency": nil}, "app_income null, date null, commission null, currency null"},
 			{"money", obj{"app_income": "1e3", "tips": "-1", "expenses": "1.234", "commission": "100.01"}, "app_income invalid, tips min_value, expenses max_decimal_places, commission max_value"},
+			{"more than a day", obj{"app_income": 1, "hours": "24.01"}, "hours max_value"},
+			{"below zero", obj{"app_income": "-100000000", "expenses": "-1", "commission": -1, "tips": "-0.01"}, "app_income max_whole_digits, expenses min_value, commission min_value, tips min_value"},
+			{"twenty digits", obj{"app_income": "00000000000000000280", "tips": "99999999999999999999"}, "app_income max_digits, tips max_digits"},
 			{"others", obj{"app_income": 1, "hours": "x", "distance_km": -2, "trips": 10001, "currency": "lei", "date": "2026-02-30", "note": strings.Repeat("ă", 5001), "platform": strings.Repeat("ă", 256)}, "hours invalid, distance_km min_value, trips max_value, currency invalid_choice, date invalid, note max_length, platform max_length"},
 			{"items", obj{"app_income": 1, "expense_items": []any{obj{}, obj{"category": "beer", "amount": 1}, obj{"category": "fuel", "amount": "x", "paid": true}, 7}}, "expense_items[0].category required, expense_items[0].amount required, expense_items[1].category invalid_choice, expense_items[2].amount invalid, expense_items[2].paid unknown, expense_items[3] invalid"},
 			{"items no list", obj{"app_income": 1, "expense_items": obj{}}, "expense_items not_a_list"},
@@ -93,6 +96,26 @@ func TestEntryErrors(t *testing.T) {
 		}
 		if n := c.get("/api/calculator/").want(200).number("count"); n != 0 {
 			w.Errorf("%v entries: a refused one was stored", n)
+		}
+	})
+}
+
+// A platform may take back, and a day has 24 hours.
+func TestEntryBelowZero(t *testing.T) {
+	each(t, func(w *world) {
+		c := w.person()
+		for _, income := range []any{"-12.50", -12.5} {
+			r := c.post("/api/calculator/", obj{"app_income": income, "hours": 24}).want(201)
+			if r.text("app_income") != "-12.50" || r.text("earnings") != "-12.50" || r.text("commission") != "0.00" || r.text("expenses") != "0.00" {
+				w.Errorf("%s", r.body)
+			}
+			path := fmt.Sprintf("/api/calculator/%.0f/", r.number("id"))
+			if got := c.patch(path, obj{"app_income": "-99999999.99"}).want(200).text("earnings"); got != "-99999999.99" {
+				w.Errorf("earnings = %s", got)
+			}
+		}
+		if got := c.get("/api/calculator/summary/?days=1").want(200).text("totals", "earnings"); got != "-199999999.98" {
+			w.Errorf("in all %s", got)
 		}
 	})
 }

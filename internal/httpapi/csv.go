@@ -254,7 +254,7 @@ func (l csvLine) apply(d *earnings.Details) fault.Fields {
 		into *fixed.Amount
 	}{{"app_income", &d.AppIncome}, {"tips", &d.Tips}, {"commission", &d.Commission}, {"expenses", &d.Expenses}} {
 		if text := l.cells[c.name]; text != "" {
-			decodeAmount(text, c.into, c.name, &bad)
+			decodeSigned(text, c.into, c.name, &bad)
 		}
 	}
 	for _, c := range []struct {

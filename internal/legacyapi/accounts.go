@@ -129,7 +129,7 @@ func (a *API) updateUser(c *call) error {
 	if err := bad.err(); err != nil {
 		return err
 	}
-	u, err := a.Accounts.Revise(c.ctx(), c.by, nil, e)
+	u, err := a.Accounts.Revise(c.ctx(), c.asked(), nil, e)
 	if err != nil {
 		return accountErrors(err)
 	}
@@ -140,7 +140,7 @@ func (a *API) updateUser(c *call) error {
 // deleteUser serves DELETE user-delete: the session is enough, the owner is
 // mailed.
 func (a *API) deleteUser(c *call) error {
-	if err := a.Accounts.Delete(c.ctx(), c.by, c.at, nil, nil, nil); err != nil {
+	if err := a.Accounts.Delete(c.ctx(), c.asked(), c.at, nil, nil, nil); err != nil {
 		return err
 	}
 	a.setCookie(c.w, "", 0)

@@ -21,10 +21,13 @@ type entryOut struct {
 	Earnings   *string `json:"earnings"`
 }
 
-// newEntryOut is an entry as the client knows it. Nothing given is nothing kept:
-// what would be zero is null.
+// newEntryOut is an entry as the client knows it: a commission and expenses that
+// were not given are null.
 func newEntryOut(e earnings.Entry, loc *time.Location) entryOut {
-	o := entryOut{ID: e.ID, AppIncome: e.AppIncome.String(), Commission: unlessZero(e.Commission), Expenses: unlessZero(e.Expenses)}
+	o := entryOut{
+		ID: e.ID, AppIncome: e.AppIncome.String(),
+		Commission: ifGiven(e.Commission, e.CommissionGiven), Expenses: ifGiven(e.Expenses, e.ExpensesGiven),
+	}
 	if e.LegacyEarnings != nil {
 		o.Earnings = new(e.LegacyEarnings.String())
 	}
@@ -36,8 +39,8 @@ func newEntryOut(e earnings.Entry, loc *time.Location) entryOut {
 	return o
 }
 
-func unlessZero(a fixed.Amount) *string {
-	if a == 0 {
+func ifGiven(a fixed.Amount, given bool) *string {
+	if a == 0 && !given {
 		return nil
 	}
 	return new(a.String())
@@ -49,44 +52,40 @@ func (a *API) zone(c *call) (*time.Location, error) {
 	return set.Location(), err
 }
 
-// amount reads a decimal field; given tells whether there is one. Only the
-// client's own total may be negative.
-func (in input) amount(name string, p presence, signed bool, bad complaints) (n *fixed.Amount, given bool) {
+// amount reads a decimal field, which may be below zero; given tells whether
+// there is one.
+func (in input) amount(name string, p presence, bad complaints) (n *fixed.Amount, given bool) {
 	text, given := in.text(name, p, bad)
 	if text = strings.TrimSpace(text); !given || text == "" {
 		return nil, given
 	}
-	digits, negative := strings.CutPrefix(text, "-")
-	if !signed {
-		digits, negative = text, false
-	}
-	a, err := fixed.Parse(digits)
+	a, err := fixed.ParseSigned(text)
 	if err != nil {
 		bad.add(name, err.Error())
 		return nil, false
-	}
-	if negative {
-		a = -a
 	}
 	return &a, true
 }
 
 // applyEntry writes the fields that were sent into the details of an entry.
 func (in input) applyEntry(d *earnings.Details, must presence, bad complaints) {
-	set := func(into *fixed.Amount, name string, p presence) {
-		if n, given := in.amount(name, p, false, bad); n != nil {
+	set := func(into *fixed.Amount, hold *bool, name string, p presence) {
+		n, given := in.amount(name, p, bad)
+		if !given {
+			return
+		}
+		if *into, *hold = 0, n != nil; n != nil {
 			*into = *n
-		} else if given {
-			*into = 0
 		}
 	}
-	set(&d.AppIncome, "app_income", must)
-	set(&d.Commission, "commission", optional)
+	var income bool // there is always one
+	set(&d.AppIncome, &income, "app_income", must)
+	set(&d.Commission, &d.CommissionGiven, "commission", optional)
 	was := d.Expenses
-	if set(&d.Expenses, "expenses", optional); d.Expenses != was {
+	if set(&d.Expenses, &d.ExpensesGiven, "expenses", optional); d.Expenses != was {
 		d.Items, d.ItemsChanged = nil, true // the client knows the total alone
 	}
-	total, given := in.amount("earnings", optional, true, bad)
+	total, given := in.amount("earnings", optional, bad)
 	d.Legacy = &earnings.LegacyTotal{Sent: given, Value: total}
 }
 

@@ -48,12 +48,13 @@ type handler func(c *call) error
 
 // call is a request with who makes it.
 type call struct {
-	w     http.ResponseWriter
-	r     *http.Request
-	shows screen
-	by    account.Actor
-	user  account.User
-	at    time.Time // of the sign-in
+	w      http.ResponseWriter
+	r      *http.Request
+	shows  screen
+	by     account.Actor
+	user   account.User
+	at     time.Time // of the sign-in
+	bearer bool      // signed in to the other API
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

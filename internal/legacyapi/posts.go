@@ -6,10 +6,13 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
 	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
@@ -49,7 +52,7 @@ func newPostOut(p listing.Post) postOut {
 		ID: p.ID, UserID: p.OwnerID, CarName: p.Make, Model: p.Model, Version: p.Version, Year: whole(p.Year), Engine: p.Engine, Fuel: p.Fuel,
 		Body: p.Body, Transmission: p.Transmission, GearNumber: whole(p.Gears), Color: p.Color, SeatNumber: whole(p.Seats), DoorNumber: orEmpty(whole(p.Doors)),
 		Milleage: whole(p.MileageKM), Power: whole(p.PowerHP), Mpg: orEmpty(short(p.Consumption)), Description: p.Description,
-		EmissionStandard: p.EmissionStandard, Location: p.Location, Contact: p.Contact, Price: short(p.Price), CreatedAt: moment(p.CreatedAt),
+		EmissionStandard: p.EmissionStandard, Location: p.Location, Contact: p.Contact, Price: priced(p.Details), CreatedAt: moment(p.CreatedAt),
 	}
 }
 
@@ -73,6 +76,14 @@ func short(a *fixed.Amount) *string {
 		return nil
 	}
 	return new(legacy.Short(*a))
+}
+
+// priced is the price with the decimals that it was typed with.
+func priced(d listing.Details) *string {
+	if d.Price == nil {
+		return nil
+	}
+	return new(legacy.WithPlaces(*d.Price, d.PricePlaces))
 }
 
 // unlessEmpty asks nothing of a field that an update leaves as empty as it is: the
@@ -105,55 +116,144 @@ func (in input) applyPost(d *listing.Details, must presence, bad complaints) {
 		{"location", &d.Location, optional},
 		{"contact", &d.Contact, optional},
 	} {
+		if f.into == &d.Transmission && *f.into == "" && in.empty(f.name) && in.transmission() != "" {
+			*f.into = in.transmission()
+			continue
+		}
 		if text, given := in.text(f.name, unlessEmpty(f.p, *f.into == ""), bad); given {
-			*f.into = text
+			*f.into = oneLine(text, f.into == &d.Description)
 		}
 	}
-	for _, f := range []struct {
-		name string
-		into **int
-		p    presence
-	}{
-		{"year", &d.Year, must},
-		{"gear_number", &d.Gears, must},
-		{"seat_number", &d.Seats, must},
-		{"door_number", &d.Doors, optional},
-		{"milleage", &d.MileageKM, must},
-		{"power", &d.PowerHP, must},
-	} {
-		text, given := in.text(f.name, unlessEmpty(f.p, *f.into == nil), bad)
-		switch {
-		case !given:
-		case strings.TrimSpace(text) == "":
-			*f.into = nil
-		default:
-			n, _, err := legacy.Whole(text)
-			if err != nil {
-				bad.add(f.name, saysInteger)
-				continue
+	for _, n := range numbers(d, must) {
+		in.applyNumber(n, d, bad)
+	}
+}
+
+// oneLine is a text as a field of one line keeps it, with blanks for tabs and
+// breaks.
+func oneLine(s string, multiline bool) string {
+	if multiline {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' || r == '\v' || r == '\f' {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// empty tells whether nothing was sent for a field.
+func (in input) empty(name string) bool {
+	v := in[name]
+	return !v.other && strings.TrimSpace(v.text) == ""
+}
+
+// transmission is what was typed of it in the place of a number of gears.
+func (in input) transmission() string {
+	v := in["gear_number"]
+	if v.other {
+		return ""
+	}
+	r, err := legacy.Read(legacy.Gears, v.text)
+	if err != nil {
+		return ""
+	}
+	return r.Transmission
+}
+
+// numberField is a number of a post, which the client's forms take as free text.
+type numberField struct {
+	name, label string
+	field       legacy.Field
+	must        presence
+	shown       *string // what the client is shown of it now; nil for none
+	set         func(*legacy.Reading)
+}
+
+func numbers(d *listing.Details, must presence) []numberField {
+	count := func(name, label string, field legacy.Field, p presence, into **int) numberField {
+		return numberField{name, label, field, p, whole(*into), func(r *legacy.Reading) {
+			if *into = nil; r != nil {
+				*into = new(r.Int())
 			}
-			*f.into = new(int(n))
-		}
+		}}
 	}
-	for _, f := range []struct {
-		name string
-		into **fixed.Amount
-		p    presence
-	}{{"mpg", &d.Consumption, optional}, {"price", &d.Price, must}} {
-		text, given := in.text(f.name, unlessEmpty(f.p, *f.into == nil), bad)
-		switch {
-		case !given:
-		case strings.TrimSpace(text) == "":
-			*f.into = nil
-		default:
-			n, _, err := legacy.Amount(text, f.name == "price")
-			if err != nil {
-				bad.add(f.name, saysNumber)
-				continue
+	return []numberField{
+		count("year", "Year", legacy.Year, must, &d.Year),
+		count("gear_number", "Gears", legacy.Gears, must, &d.Gears),
+		count("seat_number", "Seats", legacy.Seats, must, &d.Seats),
+		count("door_number", "Doors", legacy.Doors, optional, &d.Doors),
+		count("milleage", "Mileage", legacy.Mileage, must, &d.MileageKM),
+		count("power", "Power", legacy.Power, must, &d.PowerHP),
+		{"mpg", "Consumption", legacy.Consumption, optional, short(d.Consumption), func(r *legacy.Reading) {
+			if d.Consumption = nil; r != nil {
+				d.Consumption = &r.Amount
 			}
-			*f.into = &n
+		}},
+		{"price", "Price", legacy.Price, must, priced(*d), func(r *legacy.Reading) {
+			d.PricePlaces = 0
+			if r == nil { // a period of no price is none
+				d.Price, d.PricePeriod = nil, nil
+				return
+			}
+			if d.Price = &r.Amount; r.Places == fixed.Places {
+				d.PricePlaces = fixed.Places
+			}
+			if r.Period != "" {
+				d.PricePeriod = &r.Period
+			}
+		}},
+	}
+}
+
+// applyNumber reads a number as drivers type it. A value that is sent back as it
+// was shown keeps what it stands for. A text that is no number is kept in the
+// description, word for word.
+func (in input) applyNumber(n numberField, d *listing.Details, bad complaints) {
+	text, given := in.text(n.name, unlessEmpty(n.must, n.shown == nil), bad)
+	switch {
+	case !given, n.shown != nil && text == *n.shown:
+		return
+	case strings.TrimSpace(text) == "":
+		n.set(nil)
+		return
+	case utf8.RuneCountInString(text) > account.MaxText:
+		bad.add(n.name, "Ensure this field has no more than 255 characters.")
+		return
+	}
+	r, err := legacy.Read(n.field, text)
+	switch {
+	case errors.Is(err, legacy.ErrRange):
+		bad.add(n.name, fixed.ErrWhole.Message)
+	case err != nil:
+		n.set(nil)
+		keepWords(n, text, d, bad)
+	case !r.None:
+		n.set(&r)
+	default:
+		n.set(nil)
+		if r.Transmission != "" && !strings.EqualFold(strings.TrimSpace(d.Transmission), r.Transmission) {
+			keepWords(n, text, d, bad)
 		}
 	}
+}
+
+// keepWords adds a text to the description, unless it stands there already.
+func keepWords(n numberField, words string, d *listing.Details, bad complaints) {
+	line := n.label + ": " + strings.TrimSpace(oneLine(words, false))
+	if slices.Contains(strings.FieldsFunc(d.Description, func(r rune) bool { return r == '\n' || r == '\r' }), line) {
+		return
+	}
+	text := line
+	if d.Description != "" {
+		text = strings.TrimRight(d.Description, "\r\n") + "\n" + line
+	}
+	if utf8.RuneCountInString(text) > listing.MaxDescription {
+		bad.add(n.name, "This is not read as a number, and the description has no room left for it.")
+		return
+	}
+	d.Description = text
 }
 
 // addPost serves POST add-carpost. Posts made here are for rent, in EUR, and for

@@ -40,9 +40,9 @@ func TestCarPost(t *testing.T) {
 		// What an update sends, changes; the rest stays.
 		want["color"], want["price"] = "negru", "300"
 		ana.form("update-ridepost/"+path, obj{"color": "negru", "price": "300"}, nil).says(200, want)
-		ana.form("update-ridepost/"+path, obj{"color": "", "price": "50 / day"}, nil).says(400, obj{
-			"color": list("This field may not be blank."), "price": list("A valid number is required."),
-			"Message": "color: This field may not be blank. price: A valid number is required.",
+		ana.form("update-ridepost/"+path, obj{"color": "", "price": "999999999"}, nil).says(400, obj{
+			"color": list("This field may not be blank."), "price": list("Ensure that there are no more than 8 digits before the decimal point."),
+			"Message": "color: This field may not be blank. price: Ensure that there are no more than 8 digits before the decimal point.",
 		})
 		dan.form("update-ridepost/"+path, obj{"color": "roz"}, nil).says(403, obj{"Message": "You do not have permission to edit this car post."})
 		ana.form("update-ridepost/999999", obj{"color": "roz"}, nil).says(404, obj{"detail": "Not found.", "Message": "Not found."})
@@ -68,8 +68,12 @@ func TestAddCarPost_Fields(t *testing.T) {
 			changes, want obj
 		}{
 			{obj{"car_name": "", "engine": nil}, obj{"car_name": list("This field may not be blank."), "engine": list("This field may not be null.")}},
-			{obj{"milleage": "about 80k", "year": "2015/2016", "seat_number": "5+2"}, obj{"milleage": list("A valid integer is required."), "year": list("A valid integer is required."), "seat_number": list("A valid integer is required.")}},
-			{obj{"price": "50 / day", "mpg": "mult"}, obj{"price": list("A valid number is required."), "mpg": list("A valid number is required.")}},
+			{obj{"year": "1"}, obj{"year": list("Ensure this value is greater than or equal to 1950.")}},
+			{obj{"power": "9999 hp"}, obj{"power": list("Ensure this value is less than or equal to 5000.")}},
+			{obj{"power": "99999999999999999999"}, obj{"power": list("Ensure that there are no more than 8 digits before the decimal point.")}},
+			{obj{"seat_number": strings.Repeat("x", 256)}, obj{"seat_number": list("Ensure this field has no more than 255 characters.")}},
+			{obj{"price": obj{}, "mpg": []int{1}}, obj{"price": list("Not a valid string."), "mpg": list("Not a valid string.")}},
+			{obj{"gear_number": "six?", "description": strings.Repeat("x", 4990)}, obj{"gear_number": list("This is not read as a number, and the description has no room left for it.")}},
 			{obj{"model": strings.Repeat("x", 256)}, obj{"model": list("Ensure this field has no more than 255 characters.")}},
 			{obj{"fuel": []string{"x"}}, obj{"fuel": list("Not a valid string.")}},
 			{obj{"gear_number": "21"}, obj{"gear_number": list("Ensure this value is less than or equal to 20.")}},
@@ -77,7 +81,7 @@ func TestAddCarPost_Fields(t *testing.T) {
 		} {
 			ana.post("add-carpost", car(tt.changes)).says(400, tt.want)
 		}
-		for written, want := range map[string]string{"280": "280", "280,50": "280.5", "280 EUR": "280", "1.200": "1200", "99 lei": "99", " 84 000 ": "84000"} {
+		for written, want := range map[string]string{"280": "280", "280,50": "280.50", "280.5": "280.5", "280.00": "280.00", "280 EUR": "280", "1.200": "1200", "99 lei": "99", " 84 000 ": "84000"} {
 			if got := ana.post("add-carpost", car(obj{"price": written})).want(200).at("price"); got != want {
 				t.Errorf("price %q became %v, want %s", written, got, want)
 			}

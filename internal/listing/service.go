@@ -69,7 +69,7 @@ func NewService(store Store, now func() time.Time) *Service {
 func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad fault.Fields) (post Post, repeated bool, err error) {
 	now := s.now()
 	d.tidy()
-	d.validate(nil, now.Year(), by.Source != account.SourceLegacy, &bad)
+	d.validate(nil, now.Year(), older(by), &bad)
 	if err := bad.Err(); err != nil {
 		return Post{}, false, err
 	}
@@ -114,7 +114,10 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		before := p.Details
 		bad := change(&p.Details)
 		p.tidy()
-		p.validate(&before, now.Year(), true, &bad)
+		p.validate(&before, now.Year(), older(by), &bad)
+		if !older(by) && !same(p.Price, before.Price) { // typed elsewhere
+			p.PricePlaces = 0
+		}
 		p.UpdatedAt = now
 		if !by.Manages && p.saysElse(before) {
 			p.ApprovedAt = nil
@@ -136,9 +139,12 @@ func (s *Service) Try(ctx context.Context, by account.Actor, id int64, change fu
 	before := p.Details
 	bad := change(&p.Details)
 	p.tidy()
-	p.validate(&before, s.now().Year(), true, &bad)
+	p.validate(&before, s.now().Year(), older(by), &bad)
 	return bad.Err()
 }
+
+// older tells whether the actor comes through the older client's API.
+func older(by account.Actor) bool { return by.Source == account.SourceLegacy }
 
 func manages(by account.Actor, p Post) error {
 	switch {

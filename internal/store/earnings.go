@@ -14,12 +14,12 @@ import (
 )
 
 const entryColumns = `e.id, e.owner_id, e.date, e.platform, e.app_income, e.tips, e.commission, e.expenses, e.hours, e.distance_km, e.trips,
-	e.currency, e.note, e.earnings, e.legacy_earnings, e.created_at, e.updated_at, e.revision`
+	e.currency, e.note, e.earnings, e.legacy_earnings, e.commission_given, e.expenses_given, e.created_at, e.updated_at, e.revision`
 
 func entryFields(e *earnings.Entry) []any {
 	return []any{
 		&e.ID, &e.OwnerID, &e.Date, &e.Platform, &e.AppIncome, &e.Tips, &e.Commission, &e.Expenses, &e.Hours, &e.DistanceKM, &e.Trips,
-		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CreatedAt, &e.UpdatedAt, &e.Revision,
+		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CommissionGiven, &e.ExpensesGiven, &e.CreatedAt, &e.UpdatedAt, &e.Revision,
 	}
 }
 
@@ -116,12 +116,12 @@ func (t *txn) loadEntries(ctx context.Context, entries []earnings.Entry, keep bo
 		ids[i] = entries[i].ID
 	}
 	err := t.loadThings(ctx, "entry", `owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips,
-		currency, note, earnings, legacy_earnings, created_at, updated_at`,
+		currency, note, earnings, legacy_earnings, commission_given, expenses_given, import_hash, created_at, updated_at`,
 		len(entries), keep, func(i int) *int64 { return &ids[i] }, func(i int) []any {
 			e := &entries[i]
 			return []any{
 				e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
-				e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt,
+				e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CommissionGiven, e.ExpensesGiven, e.ImportHash, e.CreatedAt, e.UpdatedAt,
 			}
 		})
 	if err != nil {
@@ -240,10 +240,10 @@ func (s *Store) UpdateEntry(ctx context.Context, by account.Actor, owner, id int
 		_, err = tx.ExecContext(ctx, `
 			UPDATE entry SET date = $2, platform = $3, platform_key = $4, app_income = $5, tips = $6, commission = $7, expenses = $8,
 				hours = $9, distance_km = $10, trips = $11, currency = $12, note = $13, earnings = $14, legacy_earnings = $15,
-				updated_at = $16, revision = $17
+				updated_at = $16, revision = $17, commission_given = $18, expenses_given = $19
 			WHERE id = $1`,
 			id, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
-			e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.UpdatedAt, e.Revision)
+			e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.UpdatedAt, e.Revision, e.CommissionGiven, e.ExpensesGiven)
 		if err != nil {
 			return err
 		}
