@@ -95,6 +95,9 @@ func NewService(store Store, people People, now func() time.Time) *Service {
 	return &Service{store: store, people: people, now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
 }
 
+// Now is the current moment.
+func (s *Service) Now() time.Time { return s.now() }
+
 // Today is the current day on the actor's own calendar, with the settings that
 // say so.
 func (s *Service) Today(ctx context.Context, by account.Actor) (calendar.Day, account.Settings, error) {

@@ -43,14 +43,14 @@ func accountErrors(err error) error {
 
 // signUp serves POST register.
 func (a *API) signUp(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
 	bad := complaints{}
 	name, _ := in.text("name", required, bad)
 	email, _ := in.text("email", required, bad)
-	pw, _ := in.secret("password", required, bad)
+	pw, _ := in.text("password", required, bad)
 	if err := bad.err(); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (a *API) signUp(c *call) error {
 
 // signIn serves POST login.
 func (a *API) signIn(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (a *API) readUser(c *call) error {
 // updateUser serves PUT user-update: of a new password the other sessions end
 // and the owner is mailed, a new address counts once its mailbox confirms it.
 func (a *API) updateUser(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (a *API) updateUser(c *call) error {
 			*into = &text
 		}
 	}
-	if pw, given := in.secret("password", partial, bad); given {
+	if pw, given := in.text("password", partial, bad); given {
 		e.Password = &pw
 	}
 	if err := bad.err(); err != nil {

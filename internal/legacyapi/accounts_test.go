@@ -1,6 +1,7 @@
 package legacyapi_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -33,10 +34,25 @@ func TestRegister(t *testing.T) {
 			b := w.browser()
 			b.post("register", tt.body).says(400, tt.want)
 		}
-		// A password counts as it is sent, blanks and all (promise T2).
+		// A password of blanks alone is refused here. Otherwise it counts as it is sent,
+		// blanks and all, and one that was chosen elsewhere opens the door (promise T2).
+		const blanks = "            "
+		for _, blank := range []string{blanks, "\t\u00a0         "} {
+			w.browser().post("register", obj{"name": "Ana", "email": "blanks@example.com", "password": blank}).says(400, obj{
+				"password": list("This field may not be blank."), "error": list("password: This field may not be blank."),
+			})
+		}
 		b = w.browser()
-		b.post("register", obj{"name": "Ana", "email": "blanks@example.com", "password": "            "}).want(200)
-		b.post("login", obj{"email": "blanks@example.com", "password": "            "}).want(200)
+		b.post("register", obj{"name": "Ana", "email": "blanks@example.com", "password": "  " + goodPassword + " "}).want(200)
+		b.post("login", obj{"email": "blanks@example.com", "password": goodPassword}).want(403)
+		b.post("login", obj{"email": "blanks@example.com", "password": "  " + goodPassword + " "}).want(200)
+		b.send("PUT", "user-update", obj{"password": blanks}).says(400, obj{
+			"password": list("This field may not be blank."), "error": list("password: This field may not be blank."),
+		})
+		if _, _, err := w.accounts.Register(t.Context(), account.Actor{}, "Ana", "elsewhere@example.com", blanks, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.post("login", obj{"email": "elsewhere@example.com", "password": blanks}).want(200)
 		// A body that says a name twice is no body.
 		w.browser().post("register", `{"name":"a","name":"b"}`).want(400)
 	})
@@ -50,7 +66,18 @@ func TestRegister_Verified_T5(t *testing.T) {
 		body := obj{"name": "Ana", "email": "ana@example.com", "password": goodPassword}
 		b.post("register", body).want(200)
 		b.post("register", body).says(400, obj{"email": list("user with this email already exists.")})
-		b.post("login", obj{"email": "ana@example.com", "password": goodPassword}).says(403, obj{"detail": "Incorrect email or password!"})
+		// A sign-in says that the address is not confirmed, to those who know the password.
+		b.post("login", obj{"email": "ana@example.com", "password": goodPassword}).says(403, obj{
+			"detail": "Your email address is not confirmed yet. Open the link in the mail that was sent to it, then sign in.",
+		})
+		b.post("login", obj{"email": "ana@example.com", "password": goodPassword + "x"}).says(403, obj{"detail": "Incorrect email or password!"})
+		if _, err := w.accounts.SignIn(t.Context(), account.Actor{}, account.SessionAPI, "ana@example.com", goodPassword); !errors.Is(err, account.ErrBadCredentials) {
+			t.Errorf("the other API says %v", err)
+		}
+		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE account SET email_verified_at = created_at`); err != nil {
+			t.Fatal(err)
+		}
+		b.post("login", obj{"email": "ana@example.com", "password": goodPassword}).want(200)
 	})
 }
 

@@ -2,6 +2,7 @@ package legacyapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,12 +32,17 @@ func newEntryOut(e earnings.Entry, loc *time.Location) entryOut {
 	if e.LegacyEarnings != nil {
 		o.Earnings = new(e.LegacyEarnings.String())
 	}
-	at := e.CreatedAt
-	if calendar.On(at.In(loc)) != e.Date { // entered for another day
-		at = e.Date.At(12, loc)
-	}
-	o.PubDate = moment(at)
+	o.PubDate = moment(published(e, loc))
 	return o
+}
+
+// published is when the client takes an entry to be made: noon of the day that it
+// is for, where that is another one.
+func published(e earnings.Entry, loc *time.Location) time.Time {
+	if calendar.On(e.CreatedAt.In(loc)) != e.Date {
+		return e.Date.At(12, loc)
+	}
+	return e.CreatedAt
 }
 
 func ifGiven(a fixed.Amount, given bool) *string {
@@ -91,7 +97,7 @@ func (in input) applyEntry(d *earnings.Details, must presence, bad complaints) {
 
 // addEntry serves POST add-calculator-entry.
 func (a *API) addEntry(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -145,23 +151,34 @@ func (a *API) entries(c *call) error {
 }
 
 // recentEntries serves GET get-recent-calculator-entries: a bare list, the
-// oldest first, of the last 7, 30 or 90 days, today included.
+// oldest first, of the last 7, 30 or 90 times 24 hours.
 func (a *API) recentEntries(c *call) error {
-	days := map[string]int{"": 7, "7": 7, "30": 30, "90": 90}[c.r.URL.Query().Get("days")]
-	if days == 0 {
-		return refuse(http.StatusBadRequest, "detail", "Invalid number of days. Must be 7, 30, or 90.")
+	days := int64(7)
+	if text := c.r.URL.Query().Get("days"); text != "" {
+		var err error
+		if days, err = pythonInt(text); err != nil || days != 7 && days != 30 && days != 90 {
+			return refuse(http.StatusBadRequest, "detail", "Invalid number of days. Must be 7, 30, or 90.")
+		}
 	}
 	today, set, err := a.Earnings.Today(c.ctx(), c.by)
 	if err != nil {
 		return err
 	}
-	from, data := today-calendar.Day(days-1), []entryOut{}
+	loc, since := set.Location(), a.Earnings.Now().Add(-time.Duration(days)*24*time.Hour)
+	from, found := calendar.On(since.In(loc)), []earnings.Entry{}
 	err = a.Earnings.EachEntry(c.ctx(), c.by, earnings.Filter{From: &from, To: &today}, func(e earnings.Entry) error {
-		data = append(data, newEntryOut(e, set.Location()))
+		if !published(e, loc).Before(since) {
+			found = append(found, e)
+		}
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	slices.SortStableFunc(found, func(a, b earnings.Entry) int { return published(a, loc).Compare(published(b, loc)) })
+	data := make([]entryOut, 0, len(found))
+	for _, e := range found {
+		data = append(data, newEntryOut(e, loc))
 	}
 	answer(c.w, http.StatusOK, data)
 	return nil
@@ -173,7 +190,7 @@ func (a *API) updateEntry(c *call) error {
 	if err != nil {
 		return err
 	}
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}

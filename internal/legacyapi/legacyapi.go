@@ -181,7 +181,7 @@ const maxPage = 1 << 40
 
 // pageNumber reads the number of a page.
 func pageNumber(text string) (int, error) {
-	n, err := strconv.Atoi(text)
+	n, err := pythonInt(text)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
 		return 0, errNoPage
@@ -190,7 +190,7 @@ func pageNumber(text string) (int, error) {
 	case n < 1 || n > maxPage:
 		return 0, errNoPage
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // page answers with a page of a list. An empty list has one empty page.

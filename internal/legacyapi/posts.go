@@ -259,7 +259,7 @@ func keepWords(n numberField, words string, d *listing.Details, bad complaints) 
 // addPost serves POST add-carpost. Posts made here are for rent, in EUR, and for
 // no period.
 func (a *API) addPost(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,10 @@ func (a *API) addPost(c *call) error {
 	if err := bad.err(); err != nil {
 		return err
 	}
-	p, _, err := a.Listings.Create(c.ctx(), c.by, d, nil)
+	p, again, err := a.Listings.Retried(c.ctx(), c.by, d)
+	if err == nil && !again {
+		p, _, err = a.Listings.Create(c.ctx(), c.by, d, nil)
+	}
 	if err != nil {
 		return err
 	}
@@ -333,7 +336,7 @@ func (a *API) updatePost(c *call) error {
 	if _, err := a.Listings.MayAttach(c.ctx(), c.by, id); err != nil {
 		return mine(err, errNotYours)
 	}
-	in, image, err := a.readForm(c)
+	in, image, err := a.readUpdate(c)
 	if err != nil {
 		return err
 	}
@@ -378,6 +381,9 @@ func (a *API) replaceCover(c *call, post int64, f formFile) error {
 		if bad.Fields[0].Field != "file" { // of its type or size
 			message = "Upload a valid image: a JPEG, PNG or WebP picture of at most 10 MB."
 		}
+		if words := notTaken(f.name, "", f.raw); words != "" {
+			message = words
+		}
 		return refuse(http.StatusBadRequest, "image", []string{message})
 	}
 	return err
@@ -397,24 +403,33 @@ type formFile struct {
 	raw  []byte
 }
 
-// readForm reads the form of an update, piece by piece and within its limits.
-// Without a file the client sends the text "undefined" for the image.
-func (a *API) readForm(c *call) (input, *formFile, error) {
+// readUpdate reads the body of an update: a form, piece by piece and within its
+// limits, or one of the kinds that have no image. Without a file the client sends
+// the text "undefined" for the image.
+func (a *API) readUpdate(c *call) (input, *formFile, error) {
 	mediaType, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if err == nil && mediaType == "application/json" {
-		in, err := readJSON(c.r)
+	if err == nil && (mediaType == jsonType || mediaType == formType) {
+		in, err := readBody(c.r)
 		return in, nil, err
 	}
-	if err != nil || mediaType != "multipart/form-data" {
+	if err != nil || mediaType != multipartType {
 		return nil, nil, refuse(http.StatusUnsupportedMediaType, "detail", "Send the body as multipart/form-data.")
+	}
+	if !isUTF8(params) {
+		return nil, nil, errNotUTF8
 	}
 	if !a.forms.Enter(c.by.ID) {
 		return nil, nil, media.ErrBusy
 	}
 	defer a.forms.Leave(c.by.ID)
 	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(imageTime)) // a recorder in a test has none
-	form := multipart.NewReader(http.MaxBytesReader(c.w, c.r.Body, maxForm), params["boundary"])
-	in, file := input{}, (*formFile)(nil)
+	return readParts(multipart.NewReader(http.MaxBytesReader(c.w, c.r.Body, maxForm), params["boundary"]), "image")
+}
+
+// readParts reads a form of many parts, of which one may be a file: the one of the
+// name.
+func readParts(form *multipart.Reader, image string) (input, *formFile, error) {
+	in, file, seen := input{}, (*formFile)(nil), map[string]bool{}
 	for n := 0; ; n++ {
 		part, err := form.NextRawPart()
 		if errors.Is(err, io.EOF) {
@@ -426,27 +441,35 @@ func (a *API) readForm(c *call) (input, *formFile, error) {
 		if n == maxParts {
 			return nil, nil, refuse(http.StatusRequestEntityTooLarge, "detail", "The form has too many parts.")
 		}
-		name, limit := part.FormName(), int64(maxField)
-		if part.FileName() != "" {
+		name, isFile, limit := part.FormName(), part.FileName() != "", int64(maxField)
+		if isFile {
 			limit = media.MaxSize
 		}
 		raw, err := io.ReadAll(io.LimitReader(part, limit+1))
 		if err != nil {
 			return nil, nil, formError(err)
 		}
-		switch isFile := part.FileName() != ""; {
+		_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Type")) // none is UTF-8
+		switch {
+		case seen[name]:
+			return nil, nil, complaints{jsonbody.Clip(name): {"This field is there more than once."}}.err()
 		case int64(len(raw)) > limit && isFile:
 			return nil, nil, errTooLarge
 		case int64(len(raw)) > limit:
 			return nil, nil, complaints{jsonbody.Clip(name): {"This field is too long."}}.err()
-		case isFile && name == "image":
+		case isFile && name == image:
 			file = &formFile{part.FileName(), raw}
 		case isFile:
 			return nil, nil, complaints{jsonbody.Clip(name): {"No file is taken here."}}.err()
+		case !isUTF8(params):
+			return nil, nil, errNotUTF8
 		case string(raw) == "undefined" || string(raw) == "null": // what browsers make of nothing
 		default:
-			in[name] = value{text: string(raw)}
+			if err := in.take(name, string(raw)); err != nil {
+				return nil, nil, err
+			}
 		}
+		seen[name] = true
 	}
 }
 
@@ -459,7 +482,7 @@ func formError(err error) error {
 
 // deletePost serves DELETE delete-ridepost.
 func (a *API) deletePost(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -483,7 +506,7 @@ func (in input) number(name string) (id int64, given bool, err error) {
 	if !given || v.null || (v.text == "" && !v.other) {
 		return 0, false, nil
 	}
-	id, err = strconv.ParseInt(strings.TrimSpace(v.text), 10, 64)
+	id, err = pythonInt(v.text)
 	if err != nil || v.other {
 		return 0, true, complaints{name: {saysInteger}}.err()
 	}

@@ -122,11 +122,18 @@ func TestCarPosts_Pages(t *testing.T) {
 		}
 		for _, path := range []string{"get-carposts/", "get-user-carposts/"} {
 			for page, want := range map[string]string{
-				"3": "Page not found! The page number you're requesting is out of range!", "0": "Page not found! The page number you're requesting is out of range!",
+				"3": "Page not found! The page number you're requesting is out of range!", "٣": "Page not found! The page number you're requesting is out of range!", "0": "Page not found! The page number you're requesting is out of range!",
 				"99999999999999999999": "Page not found! The page number you're requesting is out of range!",
 				"x":                    "Invalid page number. Page should be an integer!", "1.5": "Invalid page number. Page should be an integer!",
+				"1__0": "Invalid page number. Page should be an integer!", "_1": "Invalid page number. Page should be an integer!", "-1": "Page not found! The page number you're requesting is out of range!",
+				"-99999999999999999999": "Page not found! The page number you're requesting is out of range!",
 			} {
 				dan.get(path+page).says(200, obj{"error": want})
+			}
+		}
+		for _, two := range []string{"02", "+2", "%202%20", "0_2", "%D9%A2", "%EF%BC%92"} { // as Python reads them
+			if r := dan.get("get-carposts/" + two).want(200); len(r.at("data").([]any)) != 2 {
+				t.Errorf("page %s: %s", two, r.text)
 			}
 		}
 		if n := ana.get("get-user-carposts/1").want(200).at("count"); n != 12.0 {

@@ -63,18 +63,19 @@ func (s screen) complete(body object) object {
 }
 
 // sentences are what a refusal says, "<field>: <sentence>" for complaints about
-// fields, in the order of their names. The field except is left out.
+// fields, in the order of their names. The field except is left out,
+// if it is not empty.
 func sentences(body object, except string) (said []string) {
 	for _, name := range slices.Sorted(maps.Keys(body)) {
 		switch v := body[name].(type) {
 		case string:
 			said = append(said, v)
 		case []string:
-			if name == except {
+			if name == except && except != "" {
 				continue
 			}
 			prefix := name + ": "
-			if name == nonField {
+			if name == nonField || name == "" {
 				prefix = ""
 			}
 			for _, text := range v {
