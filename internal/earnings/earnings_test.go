@@ -207,28 +207,28 @@ func TestSummary_AddsUp(t *testing.T) {
 		today := day(t, "2026-05-04")
 		r := rand.New(rand.NewPCG(1, 2))
 		want := map[bool]earnings.Sums{}
-		var changes []func(*earnings.Details) fault.Fields
+		var rows []earnings.Row
 		for range 150 {
 			income, tips, expenses := fixed.Amount(r.Int64N(100_000)), fixed.Amount(r.Int64N(2_000)), fixed.Amount(r.Int64N(20_000))
 			commission, date := fixed.Amount(r.Int64N(10_001)), today-calendar.Day(r.IntN(60))
 			platform := []string{"Uber", "UBER", "Bolt", "", "Șofer", "sofer"}[r.IntN(6)]
 			items := r.IntN(2) == 0
 			hours, trips := fixed.Amount(r.Int64N(1_200)), r.IntN(30)
-			changes = append(changes, func(det *earnings.Details) fault.Fields {
+			rows = append(rows, earnings.Row{Change: func(det *earnings.Details) fault.Fields {
 				det.Date, det.AppIncome, det.Tips, det.Expenses, det.Commission, det.Platform = date, income, tips, expenses, commission, platform
 				det.Hours, det.Trips = &hours, &trips
 				if items {
 					det.Items, det.ItemsChanged = []earnings.ExpenseItem{{Category: "fuel", Amount: expenses / 3}, {Category: "other", Amount: expenses - expenses/3}}, true
 				}
 				return nil
-			})
+			}})
 			sums := want[date > today-30]
 			sums.Add(earnings.Sums{
 				Entries: 1, AppIncome: income, Tips: tips, Expenses: expenses, Earnings: exact(income, commission, tips, expenses), Hours: hours, Trips: trips,
 			})
 			want[date > today-30] = sums
 		}
-		refused, err := d.Import(t.Context(), d.by, changes)
+		_, refused, err := d.Import(t.Context(), d.by, rows)
 		if err != nil || len(refused) > 0 {
 			t.Fatal(refused, err)
 		}
@@ -448,9 +448,9 @@ func TestRevise(t *testing.T) {
 		if !errors.Is(err, fault.Stale) {
 			t.Errorf("an older version: %v, want %v", err, fault.Stale)
 		}
-		refused, err := d.Import(t.Context(), d.by, []func(*earnings.Details) fault.Fields{
-			func(*earnings.Details) fault.Fields { return nil },
-			func(det *earnings.Details) fault.Fields { det.Commission = 200_00; return nil },
+		_, refused, err := d.Import(t.Context(), d.by, []earnings.Row{
+			{Change: func(*earnings.Details) fault.Fields { return nil }},
+			{Change: func(det *earnings.Details) fault.Fields { det.Commission = 200_00; return nil }},
 		})
 		if err != nil || len(refused) != 1 || !refused[1].Has("commission") {
 			t.Errorf("an import with one bad line: %v, %v", refused, err)
@@ -498,12 +498,10 @@ func TestSumsOfOthers(t *testing.T) {
 				t.Errorf("%s: %v, want the older client to change it", name, err)
 			}
 		}
-		refused, err := d.Import(t.Context(), d.by, []func(*earnings.Details) fault.Fields{
-			func(det *earnings.Details) fault.Fields {
-				det.Tips, det.Expenses, det.Commission = -1, -1, -1
-				return nil
-			},
-		})
+		_, refused, err := d.Import(t.Context(), d.by, []earnings.Row{{Change: func(det *earnings.Details) fault.Fields {
+			det.Tips, det.Expenses, det.Commission = -1, -1, -1
+			return nil
+		}}})
 		if err != nil || len(refused) != 0 {
 			t.Errorf("imported: %v, %v", refused, err)
 		}

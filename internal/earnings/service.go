@@ -64,6 +64,9 @@ type Store interface {
 	// once: repeated tells that the key was used before, and the entry returned
 	// is the one made then (for one entry).
 	CreateEntries(ctx context.Context, by account.Actor, entries []Entry) (first Entry, repeated bool, err error)
+	// MergeEntries hands what is there to m.Decide and stores what it returns, in one
+	// transaction beside no other of the owner. With by.Once it does so once.
+	MergeEntries(ctx context.Context, by account.Actor, m Merge) error
 	Entry(ctx context.Context, owner, id int64) (Entry, error)
 	// EntryOwner is whose an entry is, or ErrNotFound.
 	EntryOwner(ctx context.Context, id int64) (int64, error)
@@ -141,32 +144,6 @@ func originOf(by account.Actor) origin {
 		return older
 	}
 	return ours
-}
-
-// Import stores many days' work, all or none: each change edits the details of
-// a new entry. refused says what is wrong with which of them, by index; when it
-// is not empty nothing was stored. Nor was anything when the actor's
-// idempotency key was used before: it was all stored then.
-func (s *Service) Import(ctx context.Context, by account.Actor, changes []func(*Details) fault.Fields) (refused map[int]fault.Fields, err error) {
-	today, set, err := s.Today(ctx, by)
-	if err != nil {
-		return nil, err
-	}
-	refused = map[int]fault.Fields{}
-	entries := make([]Entry, 0, len(changes))
-	for i, change := range changes {
-		e, err := s.newEntry(by, DefaultDetails(today, set.Currency), imported, change)
-		if f := fault.As(err); f != nil {
-			refused[i] = f.Fields
-			continue
-		}
-		entries = append(entries, e)
-	}
-	if len(refused) > 0 {
-		return refused, nil
-	}
-	_, _, err = s.store.CreateEntries(ctx, by, entries)
-	return nil, err
 }
 
 // compute is the formula, and the end of what the older client said.

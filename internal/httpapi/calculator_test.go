@@ -340,11 +340,11 @@ func TestImportErrors(t *testing.T) {
 	each(t, func(w *world) {
 		c := w.person()
 		csv := []string{"Content-Type", "text/csv"}
-		r := c.post("/api/calculator/import/", "date,app_income,trips\n2026-05-04,10,1\n2026-02-30,1e3,x\n,,\n2026-05-05,20,2\n", csv...).want(400)
-		if r.number("report", "accepted") != 2 || r.number("report", "refused", 0, "line") != 3 || r.number("report", "refused", 1, "line") != 4 {
+		r := c.post("/api/calculator/import/", "date,app_income,trips\n2026-05-04,10,1\n2026-02-30,1e3,x\n,,\n2026-05-06,,2\n2026-05-05,20,2\n", csv...).want(400)
+		if r.number("report", "accepted") != 2 || r.number("report", "refused", 0, "line") != 3 || r.number("report", "refused", 1, "line") != 5 {
 			w.Errorf("report = %s", r.body)
 		}
-		if got := r.fields(); got != "line 3: date invalid, line 3: app_income invalid, line 3: trips invalid, line 4: date required, line 4: app_income required" {
+		if got := r.fields(); got != "line 3: date invalid, line 3: app_income invalid, line 3: trips invalid, line 5: app_income required" {
 			w.Errorf("errors = %q", got)
 		}
 		for name, tt := range map[string]struct{ body, want string }{
