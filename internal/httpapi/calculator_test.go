@@ -204,7 +204,7 @@ func TestEntryList(t *testing.T) {
 			w.Errorf("list = %s, count %v", got, r.at("count"))
 		}
 		for query, want := range map[string]int{
-			"days=7": 7, "days=30": 30, "days=90": 30, "from=2026-05-10&to=2026-05-12": 3, "from=2026-05-29": 2, "to=2026-05-03": 3,
+			"days=1": 1, "days=7": 7, "days=8": 8, "days=30": 30, "days=90": 30, "days=365": 30, "days=3660": 30, "from=2026-05-10&to=2026-05-12": 3, "from=2026-05-29": 2, "to=2026-05-03": 3,
 			"platform=uber": 10, "platform=": 30, "days=7&platform=BOLT": 2,
 		} {
 			if got := c.get("/api/calculator/?" + query).want(200).number("count"); int(got) != want {
@@ -212,7 +212,7 @@ func TestEntryList(t *testing.T) {
 			}
 		}
 		for query, want := range map[string]string{
-			"days=8": "days invalid_choice", "days=x": "days invalid", "from=2026-5-1": "from invalid", "from=2026-05-10&to=2026-05-09": "from invalid",
+			"days=0": "days invalid", "days=3661": "days invalid", "days=-7": "days invalid", "days=07": "days invalid", "days=%207": "days invalid", "days=x": "days invalid", "from=2026-5-1": "from invalid", "from=2026-05-10&to=2026-05-09": "from invalid",
 			"days=7&from=2026-05-01": "days invalid", "cursor=AAAA": "cursor invalid", "platform=%00": "platform invalid",
 		} {
 			if got := c.get("/api/calculator/?" + query).errors(); got != want {

@@ -128,7 +128,7 @@ func (a *API) exportEntries(ctx context.Context, in *struct {
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	f, err := a.entryFilter(ctx, in.Period, nil, nil)
+	f, err := a.entryFilter(ctx, in.Period, nil)
 	if err != nil {
 		return nil, err
 	}
