@@ -96,7 +96,7 @@ func (a *API) register() {
 	closed(http.MethodPut, "/api/user-update", showsError, a.updateUser)
 	closed(http.MethodDelete, "/api/user-delete", showsDetail, a.deleteUser)
 
-	closed(http.MethodPost, "/api/add-carpost", showsFields, a.addPost)
+	closed(http.MethodPost, "/api/add-carpost", showsMessage, a.addPost)
 	closed(http.MethodGet, "/api/get-carposts/{page}", showsDetail, a.posts(listing.Filter{}))
 	closed(http.MethodGet, "/api/get-user-carposts/{page}", showsDetail, a.posts(listing.Filter{Own: true}))
 	closed(http.MethodGet, "/api/get-carpost/{id}", showsDetail, a.readPost)

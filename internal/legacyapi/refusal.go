@@ -23,7 +23,7 @@ type screen int
 const (
 	showsDetail  screen = iota // detail, one sentence
 	showsFields                // the complaints by field, and detail where there are none
-	showsMessage               // Message, one sentence
+	showsMessage               // Message, one sentence, beside the complaints by field
 	showsError                 // email, and error for everything else, both lists of sentences
 )
 

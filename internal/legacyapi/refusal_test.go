@@ -116,7 +116,7 @@ func TestRefusals_Detail(t *testing.T) {
 func TestRefusal_OfOthers(t *testing.T) {
 	a := legacyapi.New(legacyapi.Options{})
 	for path, want := range map[string]string{
-		"/api/update-ridepost/7": "Message", "/api/update-ridepost/x": "Message", "/api/register": "error", "/api/user-update": "error",
+		"/api/update-ridepost/7": "Message", "/api/update-ridepost/x": "Message", "/api/add-carpost": "Message", "/api/register": "error", "/api/user-update": "error",
 		"/api/update-ridepost/": "", "/api/update-ridepost/7/8": "", "/api/register/": "", "/api/login": "", "/api/carposts/": "", "/": "",
 	} {
 		got := a.Refusal(httptest.NewRequest(http.MethodPut, path, http.NoBody), "Busy.")
