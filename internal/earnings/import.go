@@ -100,7 +100,7 @@ func (i *importing) decide(named, near []Entry, hashes map[int64]string) (made, 
 	taken := map[int64]bool{}
 	for n, row := range i.rows {
 		before, ok := mine[row.ID]
-		if !ok || taken[row.ID] { // of somebody else, or copied within the file
+		if !ok || taken[row.ID] { // of another account, or copied within the file
 			rest = append(rest, n)
 			continue
 		}

@@ -150,7 +150,7 @@ func TestCSV_RoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// A row of the older client, such as nobody else may write.
+		// A row of the older client, such as no other door may write.
 		older := by
 		older.Source = account.SourceLegacy
 		if _, _, err := work.Create(t.Context(), older, func(d *earnings.Details) fault.Fields {
@@ -267,13 +267,13 @@ func TestImport_Known(t *testing.T) {
 		load(c, numbered+row(mine, "2026-05-07,41,")+row(mine, "2026-05-08,42,"), 2, 1, 0)
 		load(c, numbered+row(mine, "2026-05-07,41,")+row(mine, "2026-05-08,42,"), 2, 2, 0)
 		count(c, 7)
-		// Somebody else's number is none, and changes nothing there.
+		// A number of another account is none, and changes nothing there.
 		load(other, numbered+row(mine, "2026-05-07,99,"), 1, 0, 0)
 		load(other, numbered+row(mine, "2026-05-07,99,"), 1, 1, 0)
 		load(other, numbered+"x,2026-05-08,99,\n-1,2026-05-09,99,\n0,2026-05-10,99,\n", 3, 0, 0)
 		count(other, 4)
 		if got := c.get(fmt.Sprintf("/api/calculator/%.0f/", mine)).want(200).text("app_income"); got != "41.00" {
-			t.Errorf("somebody else has changed it to %s", got)
+			t.Errorf("another account has changed it to %s", got)
 		}
 		// Twice at once is once.
 		var wg sync.WaitGroup

@@ -79,7 +79,7 @@ func readLines(raw []byte) ([]csvLine, error) {
 		}
 		l := csvLine{number: number, cells: map[string]string{}}
 		for i, name := range header {
-			if l.cells[name] = cells[i]; name != "platform" && name != "note" { // whose blanks are the driver's own
+			if l.cells[name] = cells[i]; name != "platform" && name != "note" { // blanks in these are the driver's own
 				l.cells[name] = strings.TrimPrefix(strings.TrimSpace(cells[i]), "'")
 			}
 		}

@@ -228,7 +228,7 @@ func readBody(r *http.Request, o operation) ([]byte, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	right := media == o.media
 	charset := strings.ToLower(params["charset"])
-	if o.media == csvType { // whose text tells its encoding by itself
+	if o.media == csvType { // the text tells its encoding by itself
 		if right = slices.Contains(csvTypes, media); strings.HasPrefix(charset, "utf-16") {
 			charset = ""
 		}

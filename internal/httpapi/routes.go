@@ -21,7 +21,7 @@ const importWords = `The columns of the export, in any order and case; date and 
 
 Files are taken as spreadsheets save them: UTF-8 or UTF-16, commas, semicolons or tabs (also named by a first line sep=;), with semicolons decimal commas, points between thousands, and days as 04.05.2026; blank rows and separators at the end are passed over. application/vnd.ms-excel and text/plain are other names of the same.
 
-The same file twice does not double. A line with the number of an entry of one's own is that entry, and changes what it says. Any other line is a new entry, unless the same line was imported before, or the same entry is there, as many times as the file has it. Somebody else's number counts as none.`
+The same file twice does not double. A line with the number of an entry of one's own is that entry, and changes what it says. Any other line is a new entry, unless the same line was imported before, or the same entry is there, as many times as the file has it. A number of another account counts as none.`
 
 var tags = []*huma.Tag{
 	{Name: tagAuth, Description: "Signing up, in and out; tokens, sessions and passwords."},

@@ -1,5 +1,5 @@
-// Package legacy reads the numbers that drivers typed into the older client,
-// whose forms are free text. The older client's API and the import of the older
+// Package legacy reads the numbers that drivers typed into the free text of the
+// older client's forms. The older client's API and the import of the older
 // database read them alike, by the rules of [Read].
 package legacy
 
@@ -223,7 +223,7 @@ func measure(f Field, s string, units []unit) (Reading, int, error) {
 			r, err := number(f, f, rest)
 			return r, i, err
 		}
-		r, err := number(f, Sum, rest) // whose decimals count until they are converted
+		r, err := number(f, Sum, rest) // decimals count until they are converted
 		if err != nil {
 			return Reading{}, i, err
 		}
