@@ -188,15 +188,18 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 	mux := http.NewServeMux()
 	mux.Handle("/api/docs", pages.Docs()) // which sends clients on to the slash
 	mux.Handle("/api/docs/", pages.Docs())
+	var refusal func(*http.Request, string) map[string]any
 	if a.config.legacyAPI {
-		a.legacy().Mount(mux, api)
+		older := a.legacy()
+		older.Mount(mux, api)
+		refusal = older.Refusal
 	}
 	mux.Handle("/", api)
 	a.measure(a.registry)
 	return server.New(server.Options{
 		Log: a.log, PublicURL: a.config.publicURL, TrustedProxies: a.config.proxies, CORSOrigins: a.config.origins,
 		AllowLoopbackOrigins: a.loopbackOrigins(),
-		API:                  mux, Storage: a.files(), Site: html,
+		API:                  mux, Refusal: refusal, Storage: a.files(), Site: html,
 		Checks: checks,
 		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: a.registry, Tracer: a.tracer,
 	})

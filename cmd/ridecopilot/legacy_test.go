@@ -112,6 +112,13 @@ func TestLegacyAPI_B1_B3(t *testing.T) {
 	if status, body := ask(t, http.MethodPost, s.base+"/api/register", "", `{}`); status != http.StatusBadRequest || !strings.Contains(body, "This field is required.") {
 		t.Errorf("register = %d %s", status, body)
 	}
+	// What is refused on the way to the API shows on the client's screens, too.
+	if status, body := ask(t, http.MethodPut, s.base+"/api/update-ridepost/1", "", `{}`, "Content-Encoding", "gzip"); status != 415 || !strings.Contains(body, `"Message":"Compressed`) {
+		t.Errorf("update-ridepost = %d %s", status, body)
+	}
+	if status, body := ask(t, http.MethodPost, s.base+"/api/register", "", `{}`, "Content-Encoding", "gzip"); status != 415 || !strings.Contains(body, `"error":["Compressed`) {
+		t.Errorf("register = %d %s", status, body)
+	}
 	s.stop(t)
 	s = serve(t, append(env, "LEGACY_API=off"))
 	if status, _ := ask(t, http.MethodPost, s.base+"/api/register", "", `{}`); status != http.StatusNotFound {

@@ -245,6 +245,7 @@ var (
 	ErrNotFound        = fault.New(fault.NotFound, "There is no such account.")
 	ErrUnauthenticated = fault.New(fault.Unauthenticated, "Sign in first: the credential is missing, wrong, or no longer valid.")
 	ErrBadCredentials  = fault.New(fault.Unauthenticated, "Incorrect email or password.")
+	ErrUnproven        = fault.New(fault.Forbidden, "Your email address is not confirmed yet. Open the link in the mail that was sent to it, then sign in.")
 	ErrSessionNotFound = fault.New(fault.NotFound, "There is no such session.")
 	ErrMailNotFound    = fault.New(fault.NotFound, "There is no such message.")
 	ErrGroupNotFound   = fault.New(fault.NotFound, "There is no such group.")

@@ -39,6 +39,8 @@ type Credentials struct {
 // answer is the same ErrBadCredentials, after the same work, whether the
 // address is unknown, the password wrong, or the account disabled, unproven or,
 // in the admin site, nobody's who works there (promises T4 and Z6); a fault of kind TooMany answers guessing.
+// The older client alone is told with ErrUnproven that the password is right and the
+// address not confirmed: it has no other page that could say so.
 func (s *Service) SignIn(ctx context.Context, by Actor, kind SessionKind, email, pw string) (Credentials, error) {
 	c, err := s.signIn(ctx, by, kind, email, pw)
 	if errors.Is(err, ErrBadCredentials) && c.User.ID != 0 {
@@ -112,8 +114,12 @@ func (s *Service) authenticate(ctx context.Context, by Actor, kind SessionKind, 
 	if err != nil {
 		return User{}, err
 	}
-	if !good || !u.Active || (s.o.Registration == RegistrationVerified && !u.Verified()) || (kind == SessionAdmin && !u.operator()) {
+	unproven := s.o.Registration == RegistrationVerified && !u.Verified()
+	if !good || !u.Active || unproven || (kind == SessionAdmin && !u.operator()) {
 		s.o.Log.WarnContext(ctx, "sign-in refused", "event", "login_refused", "address", s.hashed(email), "source", by.Address)
+		if good && u.Active && kind == SessionLegacy {
+			return User{}, ErrUnproven
+		}
 		return User{}, ErrBadCredentials
 	}
 	if err := s.store.ForgiveAttempts(ctx, forgive); err != nil {

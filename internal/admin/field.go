@@ -42,6 +42,7 @@ type Field struct {
 	Required          bool
 	ReadOnly          bool
 	AddOnly           bool // it is chosen once
+	Signed            bool // a sum that may be below zero; the service says which may
 	Superuser         bool // others see it and cannot change it
 	Suggestions       []string
 	value             func(draft any) any // a pointer to the value
@@ -77,6 +78,7 @@ func (f Field) help(text string) Field         { f.Help = text; return f }
 func (f Field) required() Field                { f.Required = true; return f }
 func (f Field) readOnly() Field                { f.ReadOnly = true; return f }
 func (f Field) addOnly() Field                 { f.AddOnly = true; return f }
+func (f Field) signed() Field                  { f.Signed = true; return f }
 func (f Field) superuser() Field               { f.Superuser = true; return f }
 func (f Field) as(w Widget) Field              { f.Widget = w; return f }
 func (f Field) suggest(values ...string) Field { f.Suggestions = values; return f }
@@ -257,7 +259,11 @@ func (f Field) number(s string, bad *fault.Fields, take func(int64)) {
 }
 
 func (f Field) amount(s string, bad *fault.Fields, take func(fixed.Amount)) {
-	a, err := fixed.Parse(strings.Replace(s, ",", ".", 1)) // a comma is what Romanian keyboards have
+	parse := fixed.Parse
+	if f.Signed {
+		parse = fixed.ParseSigned
+	}
+	a, err := parse(strings.Replace(s, ",", ".", 1)) // a comma is what Romanian keyboards have
 	if err != nil {
 		code := "invalid"
 		if e, ok := err.(*fixed.Error); ok { //nolint:errorlint // the only errors of Parse

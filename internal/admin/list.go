@@ -129,7 +129,7 @@ func (l *listQuery) period() (from, to calendar.Day, err error) {
 		"2006-01":    func(d calendar.Day) calendar.Day { return d.NextMonth() - 1 },
 		"2006-01-02": func(d calendar.Day) calendar.Day { return d },
 	} {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1900 && t.Year() < 2200 {
+		if t, err := time.Parse(layout, s); err == nil && t.Year() >= calendar.MinDay.UTC().Year() {
 			from = calendar.On(t)
 			return from, end(from), nil
 		}

@@ -446,9 +446,9 @@ func (s *Site) entries() *Resource {
 				field("hours", "Hours", func(d *work) any { return &d.Hours }), field("distance_km", "Distance, km", func(d *work) any { return &d.DistanceKM }), field("trips", "Trips", func(d *work) any { return &d.Trips }),
 			}},
 			{Title: "Money", Fields: []Field{
-				field("currency", "Currency", func(d *work) any { return &d.Currency }).required(), field("app_income", "Income", func(d *work) any { return &d.AppIncome }),
-				field("commission", "Commission, %", func(d *work) any { return &d.Commission }), field("tips", "Tips", func(d *work) any { return &d.Tips }),
-				field("expenses", "Expenses", func(d *work) any { return &d.Expenses }).help("The sum of the items below, where there are any."),
+				field("currency", "Currency", func(d *work) any { return &d.Currency }).required(), field("app_income", "Income", func(d *work) any { return &d.AppIncome }).signed().help("Below zero where a platform takes back."),
+				field("commission", "Commission, %", func(d *work) any { return &d.Commission }).signed(), field("tips", "Tips", func(d *work) any { return &d.Tips }).signed(),
+				field("expenses", "Expenses", func(d *work) any { return &d.Expenses }).signed().help("The sum of the items below, where there are any."),
 				field("earnings", "Earnings", func(d *work) any { return &d.Earnings }).readOnly().help("Income less commission, and tips, less expenses: worked out when it is saved."),
 				field("note", "Note", func(d *work) any { return &d.Note }).as(areaWidget),
 			}},

@@ -149,6 +149,20 @@ func TestForms(t *testing.T) {
 		if got := w.count(`SELECT earnings FROM entry`); got != 29500 {
 			t.Errorf("earnings are %d", got)
 		}
+		// What the older client's rows hold stays when it is left alone, and only the
+		// income may become less than nothing.
+		if _, err := w.store.Writer().ExecContext(t.Context(), `UPDATE entry SET app_income = -1000, commission = 15000, tips = -100, expenses = -300`); err != nil {
+			t.Fatal(err)
+		}
+		o.edit(one, form{"note": {"as it was"}}).want(http.StatusSeeOther)
+		if got := w.count(`SELECT count(*) FROM entry WHERE app_income = -1000 AND commission = 15000 AND tips = -100 AND expenses = -300 AND note = 'as it was'`); got != 1 {
+			t.Error("saving the form has changed the sums")
+		}
+		o.edit(one, form{"app_income": {"-20,50"}}).want(http.StatusSeeOther)
+		o.edit(one, form{"expenses": {"-4"}}).want(http.StatusBadRequest).has("greater than or equal to 0")
+		if got := w.count(`SELECT app_income FROM entry`); got != -2050 {
+			t.Errorf("income is %d", got)
+		}
 		o.post(one+"delete/", form{"_confirmed": {"1"}}).want(http.StatusSeeOther)
 
 		// Documents.

@@ -13,10 +13,11 @@ import (
 // subtracted as numbers.
 type Day int
 
-// The days that are taken from clients: beyond them is a typing error.
+// The days that are taken from clients. The last one is what many papers that do
+// not expire have in place of an expiry.
 var (
 	MinDay = Date(1900, time.January, 1)
-	MaxDay = Date(2199, time.December, 31)
+	MaxDay = Date(9999, time.December, 31)
 )
 
 // ErrInvalid is the answer to a text that is not a day.

@@ -257,9 +257,10 @@ func TestPosts(t *testing.T) {
 			(11, 1, '2023-03-26 00:30:00+00', 'A', 'B', NULL, '2015/2016', NULL, NULL, NULL, NULL, '5+2', NULL, '', NULL, 'about 80k', '140 CP', '5,2', NULL,
 				NULL, NULL, NULL, '50 / day'),
 			(12, 1, NULL, '🚗', 'B', '', '2015.0', '', '', '', '', ' 5', '', '5', '4', '84 000 km', '1.200', '1.200', E'a\x07b', '', '', '', '1.200'),
-			(13, 1, '2023-03-26 00:30:00+00', repeat('x', 256), 'B', '', '', '', '', '', '', '', '', '', '', '', '', '', repeat('ț', 6000), '', E'here\tthere', '', '280 EUR')`)
+			(13, 1, '2023-03-26 00:30:00+00', repeat('x', 256), 'B', '', '', '', '', '', '', '', '', '', '', '', '', '', repeat('ț', 6000), '', E'here\tthere', '', '280 EUR'),
+			(14, 1, '2023-03-26 00:30:00+00', 'A', 'B', '', '2020', '', '', '', '', 'CVT', '', 'five', '4/5', '52000 miles', '66 kW', '5-6', '', '', '', '', '280.50')`)
 		report := w.must()
-		if want := (djangoimport.Counts{Read: 4, Taken: 4}); report.Posts != want {
+		if want := (djangoimport.Counts{Read: 5, Taken: 5}); report.Posts != want {
 			t.Errorf("posts: %+v, want %+v", report.Posts, want)
 		}
 		p := w.post(10)
@@ -274,7 +275,7 @@ func TestPosts(t *testing.T) {
 		}
 		for id, want := range map[int64]string{
 			10: "2015 5 5 4 84000 105 5.2 280",
-			11: "null null null null null 140 5.2 null",
+			11: "null null null null 80000 140 5.2 50",
 			12: "2015 5 5 4 84000 1200 null 1200",
 			13: "null null null null null null null 280",
 		} {
@@ -284,6 +285,12 @@ func TestPosts(t *testing.T) {
 				t.Errorf("the numbers of post %d are %s, want %s", id, got, want)
 			}
 		}
+		if d := w.post(11).Details; d.PricePeriod == nil || *d.PricePeriod != "day" {
+			t.Errorf("post 11 is for %v, want a day", show(d.PricePeriod))
+		}
+		if d := w.post(14).Details; d.Transmission != "CVT" || d.PricePlaces != 2 || *d.PowerHP != 90 || *d.MileageKM != 83686 {
+			t.Errorf("post 14: %+v", d)
+		}
 		if d := w.post(13).Details; d.Make != strings.Repeat("x", 255) || d.Description != strings.Repeat("ț", 5000) || d.Location != "here there" {
 			t.Errorf("post 13: %d and %d characters, %q", len([]rune(d.Make)), len([]rune(d.Description)), d.Location)
 		}
@@ -292,8 +299,11 @@ func TestPosts(t *testing.T) {
 		}
 		w.hears(
 			odd(11, "year", "2015/2016", "null", djangoimport.NumberLost), odd(11, "gear_number", "5+2", "null", djangoimport.NumberLost),
-			odd(11, "milleage", "about 80k", "null", djangoimport.NumberLost), odd(11, "power", "140 CP", "140", djangoimport.NumberRead),
-			odd(11, "mpg", "5,2", "5.2", djangoimport.NumberRead), odd(11, "price", "50 / day", "null", djangoimport.NumberLost),
+			odd(11, "milleage", "about 80k", "80000", djangoimport.NumberRead), odd(11, "power", "140 CP", "140", djangoimport.NumberRead),
+			odd(11, "mpg", "5,2", "5.2", djangoimport.NumberRead), odd(11, "price", "50 / day", "50 day", djangoimport.NumberRead),
+			odd(14, "gear_number", "CVT", "null", djangoimport.NumberRead), odd(14, "seat_number", "five", "5", djangoimport.NumberRead),
+			odd(14, "door_number", "4/5", "null", djangoimport.NumberLost), odd(14, "milleage", "52000 miles", "83686", djangoimport.NumberRead),
+			odd(14, "power", "66 kW", "90", djangoimport.NumberRead), odd(14, "mpg", "5-6", "5.5", djangoimport.NumberRead),
 			odd(12, "created_at", "", "1970-01-01", djangoimport.NoTime), odd(12, "gear_number", " 5", "5", djangoimport.NumberRead),
 			odd(12, "milleage", "84 000 km", "84000", djangoimport.NumberRead), odd(12, "power", "1.200", "1200", djangoimport.NumberRead),
 			odd(12, "mpg", "1.200", "null", djangoimport.NumberLost), odd(12, "price", "1.200", "1200", djangoimport.NumberRead),
@@ -407,6 +417,11 @@ func TestEntries(t *testing.T) {
 			got := strings.Join([]string{e.Date.String(), e.AppIncome.String(), e.Commission.String(), e.Expenses.String(), e.Earnings.String(), show(e.LegacyEarnings)}, " ")
 			if got != want || e.Currency != "RON" || e.Tips != 0 {
 				t.Errorf("entry %d = %s %s, want %s", id, got, e.Currency, want)
+			}
+		}
+		for id, want := range map[int64][2]bool{1: {true, true}, 2: {true, false}, 3: {false, true}, 4: {true, true}} {
+			if e := w.entry(1, id); e.CommissionGiven != want[0] || e.ExpensesGiven != want[1] {
+				t.Errorf("entry %d: commission and expenses given: %v and %v, want %v", id, e.CommissionGiven, e.ExpensesGiven, want)
 			}
 		}
 		if e := w.entry(1, 1); !e.CreatedAt.Equal(at("2023-07-01T20:59:59.999999Z")) || !e.UpdatedAt.Equal(e.CreatedAt) {

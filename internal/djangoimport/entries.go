@@ -77,11 +77,6 @@ func (r *run) entries(ctx context.Context) error {
 	})
 }
 
-// maxCommission is the largest percentage that comes in as it is, and least its
-// negative: what the older backend let pass for one may be a sum of money, and
-// our formula has room for no more than this.
-const maxCommission = 100 * fixed.Hundred
-
 func (r *run) entry(e entry, currency string) (earnings.Entry, error) {
 	at, err := r.since(entryTable, e.id, "pub_date", e.published)
 	if err != nil {
@@ -99,7 +94,7 @@ func (r *run) entry(e entry, currency string) (earnings.Entry, error) {
 		into         func(*fixed.Amount)
 	}{
 		{"app_income", e.income, fixed.Max, &r.money.income, func(a *fixed.Amount) { made.AppIncome = orZero(a) }},
-		{"commission", e.commission, maxCommission, nil, func(a *fixed.Amount) { made.Commission = orZero(a) }},
+		{"commission", e.commission, earnings.MaxCommission, nil, func(a *fixed.Amount) { made.Commission = orZero(a) }},
 		{"expenses", e.expenses, fixed.Max, &r.money.expenses, func(a *fixed.Amount) { made.Expenses = orZero(a) }},
 		{"earnings", e.earnings, fixed.Max, &r.money.earnings, func(a *fixed.Amount) { kept = a }},
 	} {
@@ -109,6 +104,7 @@ func (r *run) entry(e entry, currency string) (earnings.Entry, error) {
 		}
 		c.into(a)
 	}
+	made.CommissionGiven, made.ExpensesGiven = e.commission != "", e.expenses != ""
 	made.LegacyEarnings = kept
 	made.Earnings = earnings.Earnings(made.AppIncome, made.Commission, 0, made.Expenses)
 	return made, nil
@@ -132,9 +128,9 @@ func (r *run) sum(id int64, column, s string, limit fixed.Amount, t *total) (*fi
 		a, odd = round(exact), NumberRounded
 	} else if !isPlain(s) {
 		odd = NumberRead
-		var err error
-		if a, _, err = legacy.Amount(s, false); err != nil {
-			odd = NumberLost
+		n, err := legacy.Read(legacy.Sum, s)
+		if a = n.Amount; err != nil || n.None {
+			a, odd = 0, NumberLost
 		}
 	}
 	if a > limit || a < -limit {
@@ -175,6 +171,9 @@ func plainSum(s string) (fixed.Amount, *big.Rat) {
 		return 0, nil
 	}
 	number, negative := strings.CutPrefix(s, "-")
+	if number = strings.TrimLeft(number, "0"); number == "" || number[0] == '.' {
+		number = "0" + number
+	}
 	if whole, fraction, ok := strings.Cut(number, "."); ok && len(fraction) > fixed.Places {
 		fraction = fraction[:fixed.Places] + strings.TrimRight(fraction[fixed.Places:], "0")
 		number = whole + "." + fraction

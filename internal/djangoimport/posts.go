@@ -129,18 +129,51 @@ func (r *run) post(p post) (listing.Post, error) {
 		return made, err
 	}
 	n++
-	wholes := []**int{&d.Year, &d.Gears, &d.Seats, &d.Doors, &d.MileageKM, &d.PowerHP}
-	for i, into := range wholes {
-		if *into, err = r.whole(p.id, postFields[n+i], or(p.fields[n+i])); err != nil {
+	for i, f := range []struct {
+		field legacy.Field
+		set   func(legacy.Reading)
+	}{
+		{legacy.Year, whole(&d.Year)},
+		{legacy.Gears, func(g legacy.Reading) {
+			if whole(&d.Gears)(g); d.Transmission == "" {
+				d.Transmission = g.Transmission
+			}
+		}},
+		{legacy.Seats, whole(&d.Seats)},
+		{legacy.Doors, whole(&d.Doors)},
+		{legacy.Mileage, whole(&d.MileageKM)},
+		{legacy.Power, whole(&d.PowerHP)},
+		{legacy.Consumption, func(c legacy.Reading) { d.Consumption = amount(c) }},
+		{legacy.Price, func(c legacy.Reading) {
+			if d.Price = amount(c); d.Price != nil && c.Places == fixed.Places {
+				d.PricePlaces = fixed.Places
+			}
+			if c.Period != "" {
+				d.PricePeriod = &c.Period
+			}
+		}},
+	} {
+		if err := r.number(p.id, postFields[n+i], or(p.fields[n+i]), f.field, f.set); err != nil {
 			return made, err
 		}
 	}
-	n += len(wholes)
-	if d.Consumption, err = r.amount(p.id, postFields[n], or(p.fields[n]), false); err != nil {
-		return made, err
+	return made, nil
+}
+
+// whole sets a whole number to what was read, nil for none.
+func whole(into **int) func(legacy.Reading) {
+	return func(r legacy.Reading) {
+		if !r.None {
+			*into = new(r.Int())
+		}
 	}
-	d.Price, err = r.amount(p.id, postFields[n+1], or(p.fields[n+1]), true)
-	return made, err
+}
+
+func amount(r legacy.Reading) *fixed.Amount {
+	if r.None {
+		return nil
+	}
+	return &r.Amount
 }
 
 func or(s *string) string {
@@ -150,34 +183,23 @@ func or(s *string) string {
 	return *s
 }
 
-// whole reads a whole number of a post; the report lists what was not one as it
-// stood. Nothing is nothing, and no oddity.
-func (r *run) whole(id int64, column, s string) (*int, error) {
+// number reads a number of a post; the report lists what was not one as it stood.
+// Nothing is nothing, and no oddity.
+func (r *run) number(id int64, column, s string, f legacy.Field, set func(legacy.Reading)) error {
 	if s == "" {
-		return nil, nil //nolint:nilnil // no number
+		return nil
 	}
-	n, plain, err := legacy.Whole(s)
+	read, err := legacy.Read(f, s)
 	if err != nil {
-		return nil, r.odd(Oddity{postTable, id, column, s, storedNull, NumberLost})
+		return r.odd(Oddity{postTable, id, column, s, storedNull, NumberLost})
 	}
-	made := int(n)
-	if plain {
-		return &made, nil
+	set(read)
+	if read.Plain {
+		return nil
 	}
-	return &made, r.odd(Oddity{postTable, id, column, s, legacy.Short(fixed.Amount(n * 100)), NumberRead})
-}
-
-// amount is whole for prices and consumptions.
-func (r *run) amount(id int64, column, s string, price bool) (*fixed.Amount, error) {
-	if s == "" {
-		return nil, nil //nolint:nilnil // no number
+	stored := storedNull
+	if !read.None {
+		stored = legacy.Short(read.Amount)
 	}
-	a, plain, err := legacy.Amount(s, price)
-	if err != nil {
-		return nil, r.odd(Oddity{postTable, id, column, s, storedNull, NumberLost})
-	}
-	if plain {
-		return &a, nil
-	}
-	return &a, r.odd(Oddity{postTable, id, column, s, legacy.Short(a), NumberRead})
+	return r.odd(Oddity{postTable, id, column, s, strings.TrimSpace(stored + " " + read.Period), NumberRead})
 }

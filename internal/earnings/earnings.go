@@ -24,20 +24,25 @@ type ExpenseItem struct {
 // Details are what the driver says about a day's work: the fields that an edit
 // writes.
 type Details struct {
-	Date         calendar.Day  `json:"date"` // the day worked, on the driver's own calendar
-	Platform     string        `json:"platform"`
-	AppIncome    fixed.Amount  `json:"app_income"`
-	Tips         fixed.Amount  `json:"tips"`
-	Commission   fixed.Amount  `json:"commission"` // percent of AppIncome
-	Expenses     fixed.Amount  `json:"expenses"`   // the sum of Items when there are any
-	Items        []ExpenseItem `json:"expense_items"`
-	Hours        *fixed.Amount `json:"hours"`
-	DistanceKM   *fixed.Amount `json:"distance_km"`
-	Trips        *int          `json:"trips"`
-	Currency     string        `json:"currency"`
-	Note         string        `json:"note"`
-	ItemsChanged bool          `json:"-"` // the edit gave a list of items, so that Expenses is their sum
-	Legacy       *LegacyTotal  `json:"-"` // the edit is the older client's
+	Date       calendar.Day  `json:"date"` // the day worked, on the driver's own calendar
+	Platform   string        `json:"platform"`
+	AppIncome  fixed.Amount  `json:"app_income"` // below zero where a platform takes back
+	Tips       fixed.Amount  `json:"tips"`
+	Commission fixed.Amount  `json:"commission"` // percent of AppIncome
+	Expenses   fixed.Amount  `json:"expenses"`   // the sum of Items when there are any
+	Items      []ExpenseItem `json:"expense_items"`
+	Hours      *fixed.Amount `json:"hours"`
+	DistanceKM *fixed.Amount `json:"distance_km"`
+	Trips      *int          `json:"trips"`
+	Currency   string        `json:"currency"`
+	Note       string        `json:"note"`
+
+	// Whether they were given. Only the older client tells 0 from nothing.
+	CommissionGiven bool `json:"commission_given,omitempty"`
+	ExpensesGiven   bool `json:"expenses_given,omitempty"`
+
+	ItemsChanged bool         `json:"-"` // the edit gave a list of items, so that Expenses is their sum
+	Legacy       *LegacyTotal `json:"-"` // the edit is the older client's
 }
 
 // LegacyTotal is what an edit of the older client says of its own rounded total.
@@ -52,6 +57,7 @@ type Entry struct {
 	ID             int64
 	OwnerID        int64
 	Earnings       fixed.Amount  // computed by the formula on every write
+	ImportHash     *string       // of the row of a file that it was imported from
 	LegacyEarnings *fixed.Amount // the older client's own total, which only that client reads; any write elsewhere makes it Earnings
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -69,7 +75,13 @@ const (
 	MaxNote  = 5000
 	MaxItems = 50
 	MaxTrips = 10_000
+	// MaxCommission is the largest percentage of rows that are not of our own
+	// making, and the least is its negative.
+	MaxCommission = 100 * fixed.Hundred
 )
+
+// MaxHours are the hours of a day.
+const MaxHours fixed.Amount = 24_00
 
 // ErrNotFound answers for entries of others, too.
 var ErrNotFound = fault.New(fault.NotFound, "There is no such calculator entry.")
@@ -102,10 +114,12 @@ func (d *Details) tidy() {
 }
 
 // validate notes what is wrong with the details and sums up the expense items.
-func (d *Details) validate(bad *fault.Fields) {
+// before are those that the entry had until now (nil for a new one): what is
+// left alone is not looked at again.
+func (d *Details) validate(before *Details, from origin, bad *fault.Fields) {
 	account.CheckText(bad, "platform", d.Platform, 0, account.MaxText, false)
 	account.CheckText(bad, "note", d.Note, 0, MaxNote, true)
-	account.CheckPercent(bad, "commission", d.Commission)
+	d.validateSums(before, from, bad)
 	account.CheckCurrency(bad, "currency", d.Currency)
 	if d.Trips != nil && !bad.Has("trips") && (*d.Trips < 0 || *d.Trips > MaxTrips) {
 		code, word := "min_value", "greater than or equal to 0."
@@ -116,6 +130,41 @@ func (d *Details) validate(bad *fault.Fields) {
 	}
 	if d.ItemsChanged {
 		d.sumItems(bad)
+	}
+}
+
+// origin is where details come from: some may say what others may not.
+type origin int
+
+const (
+	ours     origin = iota
+	imported        // from a file: sums may be below zero
+	older           // from the older client: and a commission may be over 100 percent
+)
+
+func (d *Details) validateSums(before *Details, from origin, bad *fault.Fields) {
+	if before == nil {
+		before = &Details{}
+	}
+	for _, f := range []struct {
+		name     string
+		now, was fixed.Amount
+	}{{"tips", d.Tips, before.Tips}, {"commission", d.Commission, before.Commission}, {"expenses", d.Expenses, before.Expenses}} {
+		if f.now < 0 && f.now != f.was && from == ours && !bad.Has(f.name) {
+			bad.Add(f.name, fixed.ErrNegative.Code, fixed.ErrNegative.Message)
+		}
+	}
+	switch {
+	case d.Commission == before.Commission:
+	case from != older && d.Commission >= 0:
+		account.CheckPercent(bad, "commission", d.Commission)
+	case !bad.Has("commission") && d.Commission > MaxCommission:
+		bad.Add("commission", "max_value", "Ensure this value is less than or equal to 10000.")
+	case !bad.Has("commission") && d.Commission < -MaxCommission:
+		bad.Add("commission", fixed.ErrNegative.Code, "Ensure this value is greater than or equal to -10000.")
+	}
+	if d.Hours != nil && *d.Hours > MaxHours && !bad.Has("hours") && (before.Hours == nil || *before.Hours != *d.Hours) {
+		bad.Add("hours", "max_value", "A day has 24 hours: ensure this value is less than or equal to 24.")
 	}
 }
 

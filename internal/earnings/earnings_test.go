@@ -207,28 +207,28 @@ func TestSummary_AddsUp(t *testing.T) {
 		today := day(t, "2026-05-04")
 		r := rand.New(rand.NewPCG(1, 2))
 		want := map[bool]earnings.Sums{}
-		var changes []func(*earnings.Details) fault.Fields
+		var rows []earnings.Row
 		for range 150 {
 			income, tips, expenses := fixed.Amount(r.Int64N(100_000)), fixed.Amount(r.Int64N(2_000)), fixed.Amount(r.Int64N(20_000))
 			commission, date := fixed.Amount(r.Int64N(10_001)), today-calendar.Day(r.IntN(60))
 			platform := []string{"Uber", "UBER", "Bolt", "", "Șofer", "sofer"}[r.IntN(6)]
 			items := r.IntN(2) == 0
 			hours, trips := fixed.Amount(r.Int64N(1_200)), r.IntN(30)
-			changes = append(changes, func(det *earnings.Details) fault.Fields {
+			rows = append(rows, earnings.Row{Change: func(det *earnings.Details) fault.Fields {
 				det.Date, det.AppIncome, det.Tips, det.Expenses, det.Commission, det.Platform = date, income, tips, expenses, commission, platform
 				det.Hours, det.Trips = &hours, &trips
 				if items {
 					det.Items, det.ItemsChanged = []earnings.ExpenseItem{{Category: "fuel", Amount: expenses / 3}, {Category: "other", Amount: expenses - expenses/3}}, true
 				}
 				return nil
-			})
+			}})
 			sums := want[date > today-30]
 			sums.Add(earnings.Sums{
 				Entries: 1, AppIncome: income, Tips: tips, Expenses: expenses, Earnings: exact(income, commission, tips, expenses), Hours: hours, Trips: trips,
 			})
 			want[date > today-30] = sums
 		}
-		refused, err := d.Import(t.Context(), d.by, changes)
+		_, refused, err := d.Import(t.Context(), d.by, rows)
 		if err != nil || len(refused) > 0 {
 			t.Fatal(refused, err)
 		}
@@ -448,15 +448,73 @@ func TestRevise(t *testing.T) {
 		if !errors.Is(err, fault.Stale) {
 			t.Errorf("an older version: %v, want %v", err, fault.Stale)
 		}
-		refused, err := d.Import(t.Context(), d.by, []func(*earnings.Details) fault.Fields{
-			func(*earnings.Details) fault.Fields { return nil },
-			func(det *earnings.Details) fault.Fields { det.Commission = 200_00; return nil },
+		_, refused, err := d.Import(t.Context(), d.by, []earnings.Row{
+			{Change: func(*earnings.Details) fault.Fields { return nil }},
+			{Change: func(det *earnings.Details) fault.Fields { det.Commission = 200_00; return nil }},
 		})
 		if err != nil || len(refused) != 1 || !refused[1].Has("commission") {
 			t.Errorf("an import with one bad line: %v, %v", refused, err)
 		}
 		if p, err := d.Entries(t.Context(), d.by, earnings.Filter{}, earnings.Place{Limit: 9}); err != nil || p.Count != 1 {
 			t.Errorf("after a refused import there are %d entries, %v, want 1", p.Count, err)
+		}
+	})
+}
+
+// Rows of the older client, moved and imported ones may hold what others may not.
+// What is left alone is not looked at again.
+func TestSumsOfOthers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d := newDesk(t, s, "Europe/Bucharest", time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
+		older := d.by
+		older.Source = account.SourceLegacy
+		odd := func(det *earnings.Details) fault.Fields {
+			det.AppIncome, det.Tips, det.Commission, det.Expenses, det.Hours = -10_00, -1_00, 150_00, -3_00, nil
+			return nil
+		}
+		if _, _, err := d.Create(t.Context(), d.by, odd); fault.As(err) == nil || len(fault.As(err).Fields) != 3 {
+			t.Errorf("by the product's own API: %v, want tips, commission and expenses refused", err)
+		}
+		e, _, err := d.Create(t.Context(), older, odd)
+		if err != nil || e.Earnings != -10_00+15_00-1_00+3_00 {
+			t.Fatalf("%v, %v", e.Earnings, err)
+		}
+		revise := func(by account.Actor, change func(*earnings.Details)) error {
+			_, err := d.Revise(t.Context(), by, e.ID, nil, func(det *earnings.Details) fault.Fields { change(det); return nil })
+			return err
+		}
+		if err := revise(d.by, func(det *earnings.Details) { det.Note = "x" }); err != nil {
+			t.Errorf("with the sums left alone: %v", err)
+		}
+		for name, change := range map[string]func(*earnings.Details){
+			"tips":       func(det *earnings.Details) { det.Tips = -2_00 },
+			"commission": func(det *earnings.Details) { det.Commission = 151_00 },
+			"expenses":   func(det *earnings.Details) { det.Expenses = -4_00 },
+		} {
+			if err := revise(d.by, change); fault.As(err) == nil || !fault.As(err).Fields.Has(name) {
+				t.Errorf("%s: %v, want it refused", name, err)
+			}
+			if err := revise(older, change); err != nil {
+				t.Errorf("%s: %v, want the older client to change it", name, err)
+			}
+		}
+		_, refused, err := d.Import(t.Context(), d.by, []earnings.Row{{Change: func(det *earnings.Details) fault.Fields {
+			det.Tips, det.Expenses, det.Commission = -1, -1, -1
+			return nil
+		}}})
+		if err != nil || len(refused) != 0 {
+			t.Errorf("imported: %v, %v", refused, err)
+		}
+		// The hours of a day, likewise.
+		long := fixed.Amount(24_01)
+		if _, _, err := d.Create(t.Context(), older, func(det *earnings.Details) fault.Fields { det.Hours = &long; return nil }); fault.As(err) == nil || !fault.As(err).Fields.Has("hours") {
+			t.Errorf("24.01 hours: %v", err)
+		}
+		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE entry SET hours = 3000`); err != nil {
+			t.Fatal(err)
+		}
+		if err := revise(d.by, func(det *earnings.Details) { det.Note = "y" }); err != nil {
+			t.Errorf("an older row of 30 hours: %v", err)
 		}
 	})
 }

@@ -64,6 +64,9 @@ type Store interface {
 	// once: repeated tells that the key was used before, and the entry returned
 	// is the one made then (for one entry).
 	CreateEntries(ctx context.Context, by account.Actor, entries []Entry) (first Entry, repeated bool, err error)
+	// MergeEntries hands what is there to m.Decide and stores what it returns, in one
+	// transaction beside no other of the owner. With by.Once it does so once.
+	MergeEntries(ctx context.Context, by account.Actor, m Merge) error
 	Entry(ctx context.Context, owner, id int64) (Entry, error)
 	// EntryOwner is whose an entry is, or ErrNotFound.
 	EntryOwner(ctx context.Context, id int64) (int64, error)
@@ -95,6 +98,9 @@ func NewService(store Store, people People, now func() time.Time) *Service {
 	return &Service{store: store, people: people, now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
 }
 
+// Now is the current moment.
+func (s *Service) Now() time.Time { return s.now() }
+
 // Today is the current day on the actor's own calendar, with the settings that
 // say so.
 func (s *Service) Today(ctx context.Context, by account.Actor) (calendar.Day, account.Settings, error) {
@@ -116,47 +122,28 @@ func (s *Service) Create(ctx context.Context, by account.Actor, change func(*Det
 	if err != nil {
 		return Entry{}, false, err
 	}
-	e, err = s.newEntry(by, DefaultDetails(today, set.Currency), change)
+	e, err = s.newEntry(by, DefaultDetails(today, set.Currency), originOf(by), change)
 	if err != nil {
 		return Entry{}, false, err
 	}
 	return s.store.CreateEntries(ctx, by, []Entry{e})
 }
 
-func (s *Service) newEntry(by account.Actor, d Details, change func(*Details) fault.Fields) (Entry, error) {
+func (s *Service) newEntry(by account.Actor, d Details, from origin, change func(*Details) fault.Fields) (Entry, error) {
 	bad := change(&d)
 	d.tidy()
-	d.validate(&bad)
+	d.validate(nil, from, &bad)
 	e := Entry{Details: d, OwnerID: by.Owner(), CreatedAt: s.now(), Revision: 1}
 	e.UpdatedAt = e.CreatedAt
 	e.compute(&bad)
 	return e, bad.Err()
 }
 
-// Import stores many days' work, all or none: each change edits the details of
-// a new entry. refused says what is wrong with which of them, by index; when it
-// is not empty nothing was stored. Nor was anything when the actor's
-// idempotency key was used before: it was all stored then.
-func (s *Service) Import(ctx context.Context, by account.Actor, changes []func(*Details) fault.Fields) (refused map[int]fault.Fields, err error) {
-	today, set, err := s.Today(ctx, by)
-	if err != nil {
-		return nil, err
+func originOf(by account.Actor) origin {
+	if by.Source == account.SourceLegacy {
+		return older
 	}
-	refused = map[int]fault.Fields{}
-	entries := make([]Entry, 0, len(changes))
-	for i, change := range changes {
-		e, err := s.newEntry(by, DefaultDetails(today, set.Currency), change)
-		if f := fault.As(err); f != nil {
-			refused[i] = f.Fields
-			continue
-		}
-		entries = append(entries, e)
-	}
-	if len(refused) > 0 {
-		return refused, nil
-	}
-	_, _, err = s.store.CreateEntries(ctx, by, entries)
-	return nil, err
+	return ours
 }
 
 // compute is the formula, and the end of what the older client said.
@@ -210,13 +197,13 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		if err := match.Check(e.Revision, e.Details); err != nil {
 			return err
 		}
-		had, total := len(e.Items) > 0, e.Expenses
+		had, total, before := len(e.Items) > 0, e.Expenses, e.Details
 		bad := change(&e.Details)
 		if had && !e.ItemsChanged && e.Expenses != total && !bad.Has("expenses") {
 			bad.Add("expenses", "sum_of_items", "The expenses are the sum of expense_items: change those, or send an empty list with the new total.")
 		}
 		e.tidy()
-		e.validate(&bad)
+		e.validate(&before, originOf(by), &bad)
 		e.compute(&bad)
 		e.UpdatedAt = s.now()
 		return bad.Err()

@@ -54,8 +54,7 @@ func Parse(s string) (Amount, error) {
 	if negative {
 		return 0, ErrNegative
 	}
-	whole = strings.TrimLeft(whole, "0")
-	switch {
+	switch { // zeros in front count as digits, too
 	case len(whole)+len(frac) > MaxDigits:
 		return 0, ErrDigits
 	case len(frac) > Places:
@@ -68,6 +67,19 @@ func Parse(s string) (Amount, error) {
 		return 0, ErrInvalid
 	}
 	return Amount(n), nil
+}
+
+// ParseSigned is Parse for amounts that may be below zero.
+func ParseSigned(s string) (Amount, error) {
+	digits, negative := strings.CutPrefix(s, "-")
+	a, err := Parse(digits)
+	switch {
+	case err == ErrNegative: //nolint:errorlint // Parse returns it as it is: a second sign
+		return 0, ErrInvalid
+	case negative:
+		a = -a
+	}
+	return a, err
 }
 
 func allDigits(s string) bool {
@@ -98,15 +110,11 @@ func (a Amount) MarshalText() ([]byte, error) { return a.append(make([]byte, 0, 
 // UnmarshalText reads what MarshalText writes, also what is less than nothing:
 // the history is read back so. What people send is read by Parse.
 func (a *Amount) UnmarshalText(text []byte) error {
-	digits, negative := strings.CutPrefix(string(text), "-")
-	n, err := Parse(digits)
-	if err != nil {
-		return err
+	n, err := ParseSigned(string(text))
+	if err == nil {
+		*a = n
 	}
-	if *a = n; negative {
-		*a = -n
-	}
-	return nil
+	return err
 }
 
 // Value stores the hundredths.

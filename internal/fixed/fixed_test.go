@@ -26,11 +26,15 @@ func TestParse_I4(t *testing.T) {
 		{"0.01", 1, nil},
 		{"1234.50", 123450, nil},
 		{"007.10", 710, nil},
-		{"0000000000000000000000000000.10", 10, nil}, // as many zeros as are looked at
+		{"00000007.10", 710, nil},
 		{"99999999.99", fixed.Max, nil},
 		{"99999999", 9_999_999_900, nil},
 
 		{"100000000", 0, fixed.ErrWhole},
+		{"000000007", 0, fixed.ErrWhole},
+		{"00000000000000000280", 0, fixed.ErrDigits},
+		{"0000000000000000000000000000.10", 0, fixed.ErrDigits},
+		{"99999999999999999999", 0, fixed.ErrDigits},
 		{"999999999.9", 0, fixed.ErrWhole},
 		{"123456789.12", 0, fixed.ErrDigits},
 		{"99999999.999", 0, fixed.ErrDigits},
@@ -91,6 +95,19 @@ func TestParse_LongIsNotRead_I4(t *testing.T) {
 }
 
 var plain = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
+
+func TestParseSigned(t *testing.T) {
+	for in, want := range map[string]fixed.Amount{"-12.50": -1250, "12.5": 1250, "-0": 0, "-99999999.99": -fixed.Max} {
+		if got, err := fixed.ParseSigned(in); got != want || err != nil {
+			t.Errorf("ParseSigned(%q) = %v, %v, want %v", in, got, err, want)
+		}
+	}
+	for in, want := range map[string]error{"--1": fixed.ErrInvalid, "-": fixed.ErrInvalid, "- 1": fixed.ErrInvalid, "-1.234": fixed.ErrPlaces, "-100000000": fixed.ErrWhole} {
+		if got, err := fixed.ParseSigned(in); got != 0 || !errors.Is(err, want) {
+			t.Errorf("ParseSigned(%q) = %v, %v, want %v", in, got, err, want)
+		}
+	}
+}
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"0", "1.5", "99999999.99", "1e9", "-3", "00.10", "1.", "0.005", "١", "NaN", "99999999.999"} {

@@ -186,12 +186,17 @@ func (m maybe[T]) to(v **T) {
 	}
 }
 
+// signed is an amount that may be below zero.
+type signed fixed.Amount
+
 // valueSchema describes a T as clients may send it.
 func valueSchema[T any](r huma.Registry) *huma.Schema {
 	var v T
 	switch any(v).(type) {
 	case fixed.Amount: // a number or a numeric string
 		return &huma.Schema{OneOf: []*huma.Schema{{Type: "string", Pattern: `^[0-9]{1,8}(\.[0-9]{1,2})?$`}, {Type: "number", Minimum: new(float64)}}, Examples: []any{"1234.50"}}
+	case signed:
+		return &huma.Schema{OneOf: []*huma.Schema{{Type: "string", Pattern: `^-?[0-9]{1,8}(\.[0-9]{1,2})?$`}, {Type: "number"}}, Examples: []any{"1234.50"}}
 	case []itemBody:
 		return &huma.Schema{Type: "array", Items: bodySchema(r, reflect.TypeFor[itemBody]()), MaxItems: new(earnings.MaxItems)}
 	}
@@ -230,11 +235,9 @@ func decodeValue(raw []byte, into any, name string, bad *fault.Fields) bool {
 		}
 		code, message = "invalid", "Must be true or false."
 	case *fixed.Amount:
-		text := string(raw)
-		if raw[0] == '"' && json.Unmarshal(raw, &text) != nil {
-			text = ""
-		}
-		return decodeAmount(text, v, name, bad)
+		return decodeAmount(unquoted(raw), v, name, bad)
+	case *signed:
+		return decodeSigned(unquoted(raw), (*fixed.Amount)(v), name, bad)
 	case *calendar.Day:
 		var text string
 		if raw[0] == '"' && json.Unmarshal(raw, &text) == nil {
@@ -258,8 +261,25 @@ func decodeValue(raw []byte, into any, name string, bad *fault.Fields) bool {
 	return false
 }
 
+// unquoted is a number, or the text of a string.
+func unquoted(raw []byte) string {
+	text := string(raw)
+	if raw[0] == '"' && json.Unmarshal(raw, &text) != nil {
+		return ""
+	}
+	return text
+}
+
 func decodeAmount(text string, into *fixed.Amount, name string, bad *fault.Fields) bool {
-	a, err := fixed.Parse(text)
+	return takeAmount(fixed.Parse, text, into, name, bad)
+}
+
+func decodeSigned(text string, into *fixed.Amount, name string, bad *fault.Fields) bool {
+	return takeAmount(fixed.ParseSigned, text, into, name, bad)
+}
+
+func takeAmount(parse func(string) (fixed.Amount, error), text string, into *fixed.Amount, name string, bad *fault.Fields) bool {
+	a, err := parse(text)
 	if err != nil {
 		code := fixed.ErrInvalid.Code
 		if e, ok := errors.AsType[*fixed.Error](err); ok {

@@ -61,12 +61,12 @@ type itemBody struct {
 type entryBody struct {
 	Date         opt[calendar.Day]   `json:"date" doc:"The day worked; today in the user's time zone by default."`
 	Platform     opt[string]         `json:"platform" maxLength:"255" example:"Uber"`
-	AppIncome    opt[fixed.Amount]   `json:"app_income" required:"true"`
+	AppIncome    opt[signed]         `json:"app_income" required:"true" doc:"Below zero where a platform takes back."`
 	Tips         opt[fixed.Amount]   `json:"tips"`
 	Commission   opt[fixed.Amount]   `json:"commission" doc:"Percent of app_income, 0 to 100."`
 	Expenses     opt[fixed.Amount]   `json:"expenses" doc:"Replaced by the sum of expense_items, when they are given."`
 	ExpenseItems opt[[]itemBody]     `json:"expense_items"`
-	Hours        maybe[fixed.Amount] `json:"hours"`
+	Hours        maybe[fixed.Amount] `json:"hours" doc:"24 at most."`
 	DistanceKM   maybe[fixed.Amount] `json:"distance_km"`
 	Trips        maybe[int]          `json:"trips" minimum:"0" maximum:"10000" example:"18"`
 	Currency     opt[string]         `json:"currency" doc:"ISO 4217; the user's by default." example:"RON"`
@@ -83,7 +83,7 @@ func (b entryBody) apply(d *earnings.Details, bad fault.Fields) fault.Fields {
 	bad = slices.Clone(bad)
 	b.Date.to(&d.Date)
 	b.Platform.to(&d.Platform)
-	b.AppIncome.to(&d.AppIncome)
+	b.AppIncome.to((*signed)(&d.AppIncome))
 	b.Tips.to(&d.Tips)
 	b.Commission.to(&d.Commission)
 	b.Expenses.to(&d.Expenses)
@@ -92,6 +92,8 @@ func (b entryBody) apply(d *earnings.Details, bad fault.Fields) fault.Fields {
 	b.Trips.to(&d.Trips)
 	b.Currency.to(&d.Currency)
 	b.Note.to(&d.Note)
+	d.CommissionGiven = d.CommissionGiven || b.Commission.Set
+	d.ExpensesGiven = d.ExpensesGiven || b.Expenses.Set
 	if !b.ExpenseItems.Set {
 		return bad
 	}
@@ -202,17 +204,15 @@ func (a *API) deleteNamedEntry(ctx context.Context, in *struct {
 // Period is the days that lists and sums are asked for. Like every struct that
 // inputs embed it is exported: the library passes over what is not.
 type Period struct {
-	Days     param[int]          `query:"days" doc:"The last so many days, today included." example:"30"`
+	Days     param[int]          `query:"days" doc:"The last so many days, today included: 1 to 3660." example:"30"`
 	From     param[calendar.Day] `query:"from" doc:"The first day."`
 	To       param[calendar.Day] `query:"to" doc:"The last day."`
 	Platform param[string]       `query:"platform" doc:"Entries of one platform; case does not count." example:"Uber"`
 }
 
-func (p Period) span(choices []int, bad *fault.Fields) earnings.Period {
+func (p Period) span(bad *fault.Fields) earnings.Period {
 	if p.Days.Set {
 		switch {
-		case choices != nil && !slices.Contains(choices, p.Days.V):
-			bad.Add("days", "invalid_choice", "Must be 7, 30 or 90.")
 		case p.Days.V < 1 || p.Days.V > earnings.MaxPeriod:
 			bad.Add("days", "invalid", "Ensure this value is between 1 and 3660.")
 		case p.From.Set || p.To.Set:
@@ -224,8 +224,8 @@ func (p Period) span(choices []int, bad *fault.Fields) earnings.Period {
 }
 
 // entryFilter turns the query into a filter on the actor's entries.
-func (a *API) entryFilter(ctx context.Context, p Period, choices []int, bad fault.Fields) (earnings.Filter, error) {
-	span := p.span(choices, &bad)
+func (a *API) entryFilter(ctx context.Context, p Period, bad fault.Fields) (earnings.Filter, error) {
+	span := p.span(&bad)
 	if err := bad.Err(); err != nil {
 		return earnings.Filter{}, err
 	}
@@ -240,15 +240,12 @@ type entriesIn struct {
 	Cursor string `query:"cursor" doc:"A place in the list, from next or previous. Empty for the beginning; then count is null, and the cost does not grow with depth."`
 }
 
-// listDays are the periods that the list is asked for by number.
-var listDays = []int{7, 30, 90}
-
 // entries serves GET /api/calculator/, the newest date first.
 func (a *API) entries(ctx context.Context, in *entriesIn) (*out[list[entryOut]], error) {
 	var bad fault.Fields
 	by, u := actor(ctx), requestURL(ctx)
 	limit, offset := in.place(&bad)
-	f, err := a.entryFilter(ctx, in.Period, listDays, bad)
+	f, err := a.entryFilter(ctx, in.Period, bad)
 	if err != nil {
 		return nil, err
 	}
@@ -368,7 +365,7 @@ func (a *API) summary(ctx context.Context, in *struct {
 },
 ) (*out[summaryOut], error) {
 	var bad fault.Fields
-	p := in.span(nil, &bad)
+	p := in.span(&bad)
 	in.Group.choice("group", earnings.Groups, &bad)
 	group, currency := earnings.ByDay, strings.ToUpper(in.Currency.V)
 	if in.Group.Set {

@@ -73,6 +73,9 @@ func TestEntryErrors(t *testing.T) {
 			{"nothing", obj{}, "app_income required"},
 			{"nulls", obj{"app_income": nil, "date": nil, "commission": nil, "currency": nil}, "app_income null, date null, commission null, currency null"},
 			{"money", obj{"app_income": "1e3", "tips": "-1", "expenses": "1.234", "commission": "100.01"}, "app_income invalid, tips min_value, expenses max_decimal_places, commission max_value"},
+			{"more than a day", obj{"app_income": 1, "hours": "24.01"}, "hours max_value"},
+			{"below zero", obj{"app_income": "-100000000", "expenses": "-1", "commission": -1, "tips": "-0.01"}, "app_income max_whole_digits, expenses min_value, commission min_value, tips min_value"},
+			{"twenty digits", obj{"app_income": "00000000000000000280", "tips": "99999999999999999999"}, "app_income max_digits, tips max_digits"},
 			{"others", obj{"app_income": 1, "hours": "x", "distance_km": -2, "trips": 10001, "currency": "lei", "date": "2026-02-30", "note": strings.Repeat("ă", 5001), "platform": strings.Repeat("ă", 256)}, "hours invalid, distance_km min_value, trips max_value, currency invalid_choice, date invalid, note max_length, platform max_length"},
 			{"items", obj{"app_income": 1, "expense_items": []any{obj{}, obj{"category": "beer", "amount": 1}, obj{"category": "fuel", "amount": "x", "paid": true}, 7}}, "expense_items[0].category required, expense_items[0].amount required, expense_items[1].category invalid_choice, expense_items[2].amount invalid, expense_items[2].paid unknown, expense_items[3] invalid"},
 			{"items no list", obj{"app_income": 1, "expense_items": obj{}}, "expense_items not_a_list"},
@@ -93,6 +96,26 @@ func TestEntryErrors(t *testing.T) {
 		}
 		if n := c.get("/api/calculator/").want(200).number("count"); n != 0 {
 			w.Errorf("%v entries: a refused one was stored", n)
+		}
+	})
+}
+
+// A platform may take back, and a day has 24 hours.
+func TestEntryBelowZero(t *testing.T) {
+	each(t, func(w *world) {
+		c := w.person()
+		for _, income := range []any{"-12.50", -12.5} {
+			r := c.post("/api/calculator/", obj{"app_income": income, "hours": 24}).want(201)
+			if r.text("app_income") != "-12.50" || r.text("earnings") != "-12.50" || r.text("commission") != "0.00" || r.text("expenses") != "0.00" {
+				w.Errorf("%s", r.body)
+			}
+			path := fmt.Sprintf("/api/calculator/%.0f/", r.number("id"))
+			if got := c.patch(path, obj{"app_income": "-99999999.99"}).want(200).text("earnings"); got != "-99999999.99" {
+				w.Errorf("earnings = %s", got)
+			}
+		}
+		if got := c.get("/api/calculator/summary/?days=1").want(200).text("totals", "earnings"); got != "-199999999.98" {
+			w.Errorf("in all %s", got)
 		}
 	})
 }
@@ -181,7 +204,7 @@ func TestEntryList(t *testing.T) {
 			w.Errorf("list = %s, count %v", got, r.at("count"))
 		}
 		for query, want := range map[string]int{
-			"days=7": 7, "days=30": 30, "days=90": 30, "from=2026-05-10&to=2026-05-12": 3, "from=2026-05-29": 2, "to=2026-05-03": 3,
+			"days=1": 1, "days=7": 7, "days=8": 8, "days=30": 30, "days=90": 30, "days=365": 30, "days=3660": 30, "from=2026-05-10&to=2026-05-12": 3, "from=2026-05-29": 2, "to=2026-05-03": 3,
 			"platform=uber": 10, "platform=": 30, "days=7&platform=BOLT": 2,
 		} {
 			if got := c.get("/api/calculator/?" + query).want(200).number("count"); int(got) != want {
@@ -189,7 +212,7 @@ func TestEntryList(t *testing.T) {
 			}
 		}
 		for query, want := range map[string]string{
-			"days=8": "days invalid_choice", "days=x": "days invalid", "from=2026-5-1": "from invalid", "from=2026-05-10&to=2026-05-09": "from invalid",
+			"days=0": "days invalid", "days=3661": "days invalid", "days=-7": "days invalid", "days=07": "days invalid", "days=%207": "days invalid", "days=x": "days invalid", "from=2026-5-1": "from invalid", "from=2026-05-10&to=2026-05-09": "from invalid",
 			"days=7&from=2026-05-01": "days invalid", "cursor=AAAA": "cursor invalid", "platform=%00": "platform invalid",
 		} {
 			if got := c.get("/api/calculator/?" + query).errors(); got != want {
@@ -317,11 +340,11 @@ func TestImportErrors(t *testing.T) {
 	each(t, func(w *world) {
 		c := w.person()
 		csv := []string{"Content-Type", "text/csv"}
-		r := c.post("/api/calculator/import/", "date,app_income,trips\n2026-05-04,10,1\n2026-02-30,1e3,x\n,,\n2026-05-05,20,2\n", csv...).want(400)
-		if r.number("report", "accepted") != 2 || r.number("report", "refused", 0, "line") != 3 || r.number("report", "refused", 1, "line") != 4 {
+		r := c.post("/api/calculator/import/", "date,app_income,trips\n2026-05-04,10,1\n2026-02-30,1e3,x\n,,\n2026-05-06,,2\n2026-05-05,20,2\n", csv...).want(400)
+		if r.number("report", "accepted") != 2 || r.number("report", "refused", 0, "line") != 3 || r.number("report", "refused", 1, "line") != 5 {
 			w.Errorf("report = %s", r.body)
 		}
-		if got := r.fields(); got != "line 3: date invalid, line 3: app_income invalid, line 3: trips invalid, line 4: date required, line 4: app_income required" {
+		if got := r.fields(); got != "line 3: date invalid, line 3: app_income invalid, line 3: trips invalid, line 5: app_income required" {
 			w.Errorf("errors = %q", got)
 		}
 		for name, tt := range map[string]struct{ body, want string }{

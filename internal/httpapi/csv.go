@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,8 +20,8 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
 
-// The columns of the export. An import takes them in any order; id and earnings
-// are the server's and are passed over.
+// The columns of the export. An import takes them in any order. The number of an
+// entry of one's own is that entry; earnings are computed, and passed over.
 var csvColumns = []string{
 	"id", "date", "platform", "app_income", "tips", "commission", "expenses", "hours", "distance_km", "trips", "currency", "note",
 	"expense_items", "earnings",
@@ -36,7 +34,33 @@ const (
 	csvType        = "text/csv"
 )
 
-func entryRow(e earnings.Entry) []string {
+// csvForm is how the export is written.
+type csvForm struct {
+	separator rune
+	comma     bool // before the decimals
+}
+
+// plainForm is the form that programs read.
+var plainForm = csvForm{separator: ','}
+
+// excelForm is what Excel opens by a double click in the person's language: it
+// takes what stands between cells and before decimals from there.
+func excelForm(language string) csvForm {
+	if language == "ro" {
+		return csvForm{';', true}
+	}
+	return plainForm
+}
+
+// number is an amount in the form. It is never quoted, so that it stays a number.
+func (f csvForm) number(a fixed.Amount) string {
+	if f.comma {
+		return strings.Replace(a.String(), ".", ",", 1)
+	}
+	return a.String()
+}
+
+func (f csvForm) row(e earnings.Entry) []string {
 	items := ""
 	if len(e.Items) > 0 {
 		text, err := json.Marshal(newEntryOut(e).ExpenseItems)
@@ -49,15 +73,15 @@ func entryRow(e earnings.Entry) []string {
 		if a == nil {
 			return ""
 		}
-		return a.String()
+		return f.number(*a)
 	}
 	trips := ""
 	if e.Trips != nil {
 		trips = strconv.Itoa(*e.Trips)
 	}
 	return []string{
-		itoa(e.ID), e.Date.String(), text.SafeCell(e.Platform), e.AppIncome.String(), e.Tips.String(), e.Commission.String(), e.Expenses.String(),
-		amount(e.Hours), amount(e.DistanceKM), trips, e.Currency, text.SafeCell(e.Note), items, e.Earnings.String(),
+		itoa(e.ID), e.Date.String(), text.SafeCell(e.Platform), f.number(e.AppIncome), f.number(e.Tips), f.number(e.Commission), f.number(e.Expenses),
+		amount(e.Hours), amount(e.DistanceKM), trips, e.Currency, text.SafeCell(e.Note), items, f.number(e.Earnings),
 	}
 }
 
@@ -92,21 +116,38 @@ func (a *API) streaming(contentType, name string, write func(context.Context, io
 	}}, nil
 }
 
-// exportEntries serves GET /api/calculator/export.csv.
-func (a *API) exportEntries(ctx context.Context, in *struct{ Period }) (*stream, error) {
+// exportEntries serves GET /api/calculator/export.csv, with a byte order mark.
+func (a *API) exportEntries(ctx context.Context, in *struct {
+	Period
+	Format param[string] `query:"format" enum:"csv,excel" doc:"excel: as Excel opens it in one's language, with semicolons and decimal commas in Romanian. csv by default: commas and points." example:"excel"`
+},
+) (*stream, error) {
 	by := actor(ctx)
-	f, err := a.entryFilter(ctx, in.Period, nil, nil)
+	var bad fault.Fields
+	in.Format.choice("format", []string{"csv", "excel"}, &bad)
+	if err := bad.Err(); err != nil {
+		return nil, err
+	}
+	f, err := a.entryFilter(ctx, in.Period, nil)
 	if err != nil {
 		return nil, err
 	}
-	today, _, err := a.Earnings.Today(ctx, by)
+	today, set, err := a.Earnings.Today(ctx, by)
 	if err != nil {
 		return nil, err
+	}
+	form := plainForm
+	if in.Format.V == "excel" {
+		form = excelForm(set.Language)
 	}
 	return a.streaming("text/csv; charset=utf-8", "calculator-"+today.String()+".csv", func(ctx context.Context, w io.Writer) error {
+		if _, err := io.WriteString(w, "\ufeff"); err != nil { // without which Excel takes it for another encoding
+			return err
+		}
 		out := csv.NewWriter(w)
+		out.Comma = form.separator
 		_ = out.Write(csvColumns) // its error comes back from Error
-		err := a.Earnings.EachEntry(ctx, by, f, func(e earnings.Entry) error { return out.Write(entryRow(e)) })
+		err := a.Earnings.EachEntry(ctx, by, f, func(e earnings.Entry) error { return out.Write(form.row(e)) })
 		out.Flush()
 		return errors.Join(err, out.Error())
 	})
@@ -120,6 +161,8 @@ type lineOut struct {
 
 type importOut struct {
 	Accepted int       `json:"accepted" doc:"Lines that are entries now, or would be without the refused ones." example:"120"`
+	Known    int       `json:"known" doc:"Of these, lines whose entries were there already: the same file does not double." example:"20"`
+	Changed  int       `json:"changed" doc:"Of these, lines with the number of an entry of one's own, which says what the line says now." example:"1"`
 	Refused  []lineOut `json:"refused"`
 }
 
@@ -132,15 +175,15 @@ func (a *API) importEntries(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	changes := make([]func(*earnings.Details) fault.Fields, len(lines))
+	rows := make([]earnings.Row, len(lines))
 	for i, l := range lines {
-		changes[i] = l.apply
+		rows[i] = l.row()
 	}
-	refused, err := a.Earnings.Import(ctx, actor(ctx), changes)
+	merged, refused, err := a.Earnings.Import(ctx, actor(ctx), rows)
 	if err != nil {
 		return nil, err
 	}
-	report := importOut{Accepted: len(lines) - len(refused), Refused: []lineOut{}}
+	report := importOut{Accepted: len(lines) - len(refused), Known: merged.Known, Changed: merged.Changed, Refused: []lineOut{}}
 	if len(refused) == 0 {
 		return &out[importOut]{Status: http.StatusOK, Body: report}, nil
 	}
@@ -161,84 +204,17 @@ func (a *API) importEntries(ctx context.Context, in *struct {
 	return nil, p
 }
 
-// csvLine is a line of an import, by column.
-type csvLine struct {
-	number int
-	cells  map[string]string
+// row is a line as a row of an import.
+func (l csvLine) row() earnings.Row {
+	id, err := strconv.ParseInt(l.cells["id"], 10, 64)
+	if err != nil || !plainID(l.cells["id"]) { // of no entry of ours
+		id = 0
+	}
+	return earnings.Row{ID: id, Change: l.apply}
 }
 
-// readLines takes a file apart. A byte order mark and semicolons, as
-// spreadsheets write them here, are understood.
-func readLines(raw []byte) ([]csvLine, error) {
-	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
-	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
-		return nil, fault.InvalidField("", "encoding", "The file must be text in UTF-8.")
-	}
-	r := csv.NewReader(bytes.NewReader(raw))
-	first, _, _ := bytes.Cut(raw, []byte("\n"))
-	if bytes.IndexByte(first, ';') >= 0 && bytes.IndexByte(first, ',') < 0 {
-		r.Comma = ';'
-	}
-	header, err := r.Read()
-	if err != nil {
-		return nil, fault.InvalidField("", "invalid", "The file must begin with the names of its columns, as the export has them.")
-	}
-	if err := checkColumns(header); err != nil {
-		return nil, err
-	}
-	var lines []csvLine
-	for {
-		cells, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return lines, nil
-		}
-		if e, ok := errors.AsType[*csv.ParseError](err); ok {
-			return nil, fault.InvalidField("line "+strconv.Itoa(e.StartLine), "parse_error", "This line cannot be read: "+e.Err.Error()+".")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(lines) == maxImportLines {
-			return nil, fault.InvalidField("", "max_length", "A file may have 20,000 lines at most.")
-		}
-		number, _ := r.FieldPos(0)
-		l := csvLine{number, map[string]string{}}
-		for i, name := range header {
-			if l.cells[name] = cells[i]; name != "platform" && name != "note" { // whose blanks are the driver's own
-				l.cells[name] = strings.TrimSpace(cells[i])
-			}
-		}
-		lines = append(lines, l)
-	}
-}
-
-func checkColumns(header []string) error {
-	var bad fault.Fields
-	seen := map[string]bool{}
-	for i, name := range header {
-		header[i] = strings.TrimSpace(name)
-		name = header[i]
-		known := false
-		for _, c := range csvColumns {
-			known = known || c == name
-		}
-		switch {
-		case !known:
-			bad.Add(jsonbody.Clip(name), "unknown", "There is no such column.")
-		case seen[name]:
-			bad.Add(name, "duplicate", "This column is there more than once.")
-		}
-		seen[name] = true
-	}
-	for _, name := range []string{"date", "app_income"} {
-		if !seen[name] {
-			bad.Add(name, "required", "This column is required.")
-		}
-	}
-	return bad.Err()
-}
-
-// apply writes a line into the details of an entry.
+// apply writes a line into the details of an entry. What the file has no column
+// for stays; what is empty there is nothing.
 func (l csvLine) apply(d *earnings.Details) fault.Fields {
 	var bad fault.Fields
 	for _, name := range []string{"date", "app_income"} {
@@ -247,47 +223,61 @@ func (l csvLine) apply(d *earnings.Details) fault.Fields {
 		}
 	}
 	if text := l.cells["date"]; text != "" {
-		decodeDay(text, &d.Date, "date", &bad)
+		decodeDay(l.locale.date(text), &d.Date, "date", &bad)
 	}
 	for _, c := range []struct {
 		name string
 		into *fixed.Amount
 	}{{"app_income", &d.AppIncome}, {"tips", &d.Tips}, {"commission", &d.Commission}, {"expenses", &d.Expenses}} {
-		if text := l.cells[c.name]; text != "" {
-			decodeAmount(text, c.into, c.name, &bad)
+		if text, given := l.cells[c.name]; text != "" {
+			decodeSigned(l.locale.number(text), c.into, c.name, &bad)
+		} else if given {
+			*c.into = 0
 		}
 	}
 	for _, c := range []struct {
 		name string
 		into **fixed.Amount
 	}{{"hours", &d.Hours}, {"distance_km", &d.DistanceKM}} {
-		if text := l.cells[c.name]; text != "" {
-			var a fixed.Amount
-			if decodeAmount(text, &a, c.name, &bad) {
-				*c.into = &a
-			}
+		text, given := l.cells[c.name]
+		if given {
+			*c.into = nil
+		}
+		var a fixed.Amount
+		if text != "" && decodeAmount(l.locale.number(text), &a, c.name, &bad) {
+			*c.into = &a
 		}
 	}
-	if text := l.cells["trips"]; text != "" {
+	if text, given := l.cells["trips"]; given {
+		d.Trips = nil
 		var n int
-		if decodeValue([]byte(text), &n, "trips", &bad) {
+		if whole := strings.TrimSuffix(strings.TrimSuffix(l.locale.number(text), ".00"), ".0"); text != "" && decodeValue([]byte(whole), &n, "trips", &bad) {
 			d.Trips = &n
 		}
 	}
-	d.Platform, d.Note = text.PlainCell(l.cells["platform"]), text.PlainCell(l.cells["note"])
+	if name, given := l.cells["platform"]; given {
+		d.Platform = text.PlainCell(name)
+	}
+	if note, given := l.cells["note"]; given {
+		d.Note = text.PlainCell(note)
+	}
 	if text := l.cells["currency"]; text != "" {
 		d.Currency = text
 	}
-	if text := l.cells["expense_items"]; text != "" {
+	items, given := l.cells["expense_items"]
+	switch {
+	case items != "":
 		// The cell is a value of its own: wrapped as one it cannot become more.
-		wrapped, err := json.Marshal(map[string]json.RawMessage{"expense_items": json.RawMessage(text)})
+		wrapped, err := json.Marshal(map[string]json.RawMessage{"expense_items": json.RawMessage(items)})
 		if err != nil || jsonbody.Check(wrapped) != nil {
 			bad.Add("expense_items", "invalid", "Expected a list of items, as the export has it.")
 			return bad
 		}
 		var b entryBody
-		b.ExpenseItems.decode([]byte(text), "expense_items", &bad)
+		b.ExpenseItems.decode([]byte(items), "expense_items", &bad)
 		bad = b.apply(d, bad)
+	case given && len(d.Items) > 0:
+		d.ItemsChanged, d.Items = true, nil
 	}
 	return bad
 }

@@ -25,6 +25,33 @@ func TestDocument(t *testing.T) {
 		if got := c.put(p, obj{"type": "badge", "expires_on": "2026-05-03"}).want(200); got.text("status") != "expired" || got.number("days_left") != -1 || got.text("number") != "" {
 			w.Errorf("after PUT: %s", got.body)
 		}
+		// The last day there is, as papers have it that do not expire, is a day like others.
+		const last = "9999-12-31"
+		if got := c.patch(p, obj{"issued_on": last, "expires_on": last, "remind_days": []int{365, 0}}).want(200); got.text("status") != "valid" || got.number("days_left") != 2912319 || got.text("expires_on") != last || got.text("issued_on") != last {
+			w.Errorf("the last day: %s", got.body)
+		}
+		for _, zone := range []string{"Etc/GMT+12", "Pacific/Kiritimati", "Europe/Bucharest"} {
+			c.patch("/api/settings/", obj{"time_zone": zone}).want(200)
+			if got := c.get("/api/documents/?status=valid").want(200); got.number("count") != 1 || got.text("results", 0, "expires_on") != last {
+				w.Errorf("%s: %s", zone, got.body)
+			}
+		}
+		if n := c.get("/api/documents/?status=expiring").want(200).number("count"); n != 0 {
+			w.Errorf("%v documents expire", n)
+		}
+		entry := c.post("/api/calculator/", obj{"date": last, "app_income": 1}).want(201)
+		for _, query := range []string{"from=" + last, "from=" + last + "&to=" + last, ""} {
+			if n := c.get("/api/calculator/?" + query).want(200).number("count"); n != 1 {
+				w.Errorf("%s: %v entries", query, n)
+			}
+		}
+		for _, group := range []string{"day", "week", "month"} {
+			if got := c.get("/api/calculator/summary/?from=9999-12-01&to="+last+"&group="+group).want(200).text("totals", "earnings"); got != "1.00" {
+				w.Errorf("by %s: %s", group, got)
+			}
+		}
+		c.delete("/api/calculator/"+number(entry.number("id"))+"/", nil).want(204)
+		c.patch(p, obj{"expires_on": "10000-01-01"}).want(400)
 		c.delete(p, nil).want(204)
 		c.get(p).want(404)
 

@@ -50,7 +50,10 @@ func fuzzer(w *world) *client {
 // FuzzCSV reads any file: an error names what is wrong, and what is read is a
 // table of text.
 func FuzzCSV(f *testing.F) {
-	for _, seed := range []string{"date,app_income\n2026-05-04,1\n", "date;app_income\n2026-05-04;1\n", "\ufeffdate,app_income,expense_items\n2026-05-04,1,\"[]\"\n", "date\n", "", "\"", "date,app_income\n\"\n"} {
+	for _, seed := range []string{
+		"date,app_income\n2026-05-04,1\n", "date;app_income\n2026-05-04;1\n", "\ufeffdate,app_income,expense_items\n2026-05-04,1,\"[]\"\n", "date\n", "", "\"", "date,app_income\n\"\n",
+		"sep=;\ndate;app_income\n04.05.2026;1.420,50\n", "date\tapp_income\r2026-05-04\t1,5\r", "\xff\xfed\x00", "date,app_income\n31/5/2026,-1\n;;\n",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, file string) {

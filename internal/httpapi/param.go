@@ -58,7 +58,7 @@ func (p *param[T]) UnmarshalText(b []byte) error {
 		*v = text
 	case *int:
 		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < math.MinInt32 || n > math.MaxInt32 {
+		if err != nil || n < math.MinInt32 || n > math.MaxInt32 || strconv.FormatInt(n, 10) != text { // in one spelling only
 			return errInteger
 		}
 		*v = int(n)

@@ -269,7 +269,14 @@ func readBody(r *http.Request, o operation) ([]byte, error) {
 		return nil, nil
 	}
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := strings.ToLower(params["charset"]); err != nil || media != o.media || (charset != "" && charset != "utf-8") {
+	right := media == o.media
+	charset := strings.ToLower(params["charset"])
+	if o.media == csvType { // the text tells its encoding by itself
+		if right = slices.Contains(csvTypes, media); strings.HasPrefix(charset, "utf-16") {
+			charset = ""
+		}
+	}
+	if err != nil || !right || (charset != "" && charset != "utf-8") {
 		return nil, fault.New(fault.Unsupported, "Send the body as "+o.media+" in UTF-8.")
 	}
 	if media == jsonType {

@@ -16,6 +16,13 @@ const description = `The server of Rideshare Copilot V2: accounts, car posts, th
 * Single objects and lists have an ETag. If-None-Match gives 304; If-Match on a change gives 412 when the object has changed since.
 * POSTs that create honour an Idempotency-Key for 24 hours.`
 
+// importWords describes the import of entries.
+const importWords = `The columns of the export, in any order and case; date and app_income are required. All lines or none: a refused file is answered with 400 and a report by line.
+
+Files are taken as spreadsheets save them: UTF-8 or UTF-16, commas, semicolons or tabs (also named by a first line sep=;), with semicolons decimal commas, points between thousands, and days as 04.05.2026; blank rows and separators at the end are passed over. application/vnd.ms-excel and text/plain are other names of the same.
+
+The same file twice does not double. A line with the number of an entry of one's own is that entry, and changes what it says. Any other line is a new entry, unless the same line was imported before, or the same entry is there, as many times as the file has it. A number of another account counts as none.`
+
 var tags = []*huma.Tag{
 	{Name: tagAuth, Description: "Signing up, in and out; tokens, sessions and passwords."},
 	{Name: tagUser, Description: "One's own account."},
@@ -218,11 +225,11 @@ func (a *API) register() {
 	}, a.summary)
 	handle(a, operation{
 		method: get, path: "/api/calculator/export.csv", id: "export-entries", tag: tagCalculator,
-		summary: "Export the entries as CSV", description: "Oldest first; the import takes it back.",
+		summary: "Export the entries as CSV", description: "Oldest first, in UTF-8 with a byte order mark; the import takes it back in either form.",
 	}, a.exportEntries)
 	handle(a, operation{
 		method: post, path: "/api/calculator/import/", id: "import-entries", tag: tagCalculator, creates: true, media: csvType, maxBody: maxImport,
-		summary: "Import entries from CSV", description: "The columns of the export; date and app_income are required. All lines or none: a refused file is answered with 400 and a report by line.",
+		summary: "Import entries from CSV", description: importWords,
 	}, a.importEntries)
 	handle(a, operation{
 		method: get, path: "/api/calculator/{id}/", id: "get-entry", tag: tagCalculator,

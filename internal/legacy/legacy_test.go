@@ -10,8 +10,9 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/legacy"
 )
 
-// The rows of the contract, and what is near them. want is empty where the text
-// is no number.
+// The rows of the contract, and what is near them, as three kinds of field read
+// them. want is empty where the text is no number, and "range" where it has too
+// many digits.
 var readings = []struct {
 	in                        string
 	plain                     bool
@@ -35,6 +36,7 @@ var readings = []struct {
 	{"84 000", false, "84000", "84000", "84000"},
 	{"84 000 km", false, "84000", "84000", "84000"},
 	{"84\u00a0000\u202fkm", false, "84000", "84000", "84000"},
+	{"84\t000\tkm", false, "84000", "84000", "84000"},
 	{"1 234 567", false, "1234567", "1234567", "1234567"},
 	{"1 234,50 lei", false, "", "1234.5", "1234.5"},
 	{"84000km", false, "84000", "84000", "84000"},
@@ -47,16 +49,24 @@ var readings = []struct {
 	{"1.200", false, "1200", "1200", ""},
 	{"1,200", false, "1200", "1200", ""},
 	{"120.000 km", false, "120000", "120000", ""},
+	{"1.200,50", false, "", "1200.5", "1200.5"},
+	{"1,200.50", false, "", "1200.5", "1200.5"},
+	{"1.200,00", false, "1200", "1200", "1200"},
+	{"1.200.000", false, "1200000", "1200000", "1200000"},
+	{"1.200.000,5", false, "", "1200000.5", "1200000.5"},
+	{"+280", false, "280", "280", "280"},
+	{"ca 280", false, "280", "280", "280"},
+	{"ca. 280", false, "280", "280", "280"},
+	{"approx 2020", false, "2020", "2020", "2020"},
+	{"~280 eur", false, "280", "280", "280"},
+	{"aproximativ 84 000 km", false, "84000", "84000", "84000"},
 	{"0.500", false, "", "", ""},
+	{"5.255", false, "5255", "5255", ""},
 	{"1234.500", false, "", "", ""},
 	{"1 234.500", false, "", "", ""},
+	{"5.2345", false, "", "", ""},
+	{"99999999.994", false, "", "", ""},
 
-	{"about 80k", false, "", "", ""},
-	{"80k", false, "", "", ""},
-	{"50 / day", false, "", "", ""},
-	{"2015/2016", false, "", "", ""},
-	{"5+2", false, "", "", ""},
-	{"€ 280", false, "", "", ""},
 	{"280 RON", false, "", "", ""},
 	{"280 km km", false, "", "", ""},
 	{"280 \u212am", false, "", "", ""}, // the sign of the kelvin is no k
@@ -64,8 +74,14 @@ var readings = []struct {
 	{"", false, "", "", ""},
 	{" ", false, "", "", ""},
 	{"-5", false, "", "", ""},
-	{"+5", false, "", "", ""},
 	{"- 5", false, "", "", ""},
+	{"+ 5", false, "", "", ""},
+	{"++5", false, "", "", ""},
+	{"+-5", false, "", "", ""},
+	{"5+2", false, "", "", ""},
+	{"5-", false, "", "", ""},
+	{"2015/2016", false, "", "", ""},
+	{"4/5", false, "", "", ""},
 	{"1e3", false, "", "", ""},
 	{"1E1000000000", false, "", "", ""},
 	{"NaN", false, "", "", ""},
@@ -80,45 +96,165 @@ var readings = []struct {
 	{"5,", false, "", "", ""},
 	{",", false, "", "", ""},
 	{"1.2.3", false, "", "", ""},
-	{"1.200.000", false, "", "", ""},
-	{"1.200,50", false, "", "", ""},
-	{"5.2345", false, "", "", ""},
+	{"1.20,5", false, "", "", ""},
+	{"1,2,3.5.6", false, "", "", ""},
 	{"84 00", false, "", "", ""},
 	{"8400 000", false, "", "", ""},
 	{"84  000", false, "", "", ""},
 	{"084 000", false, "", "", ""},
-	{"84 000.000", false, "", "", ""},
 	{"84\u2003000", false, "", "", ""},
 	{"84\n000", false, "", "", ""},
 	{"éé 000", false, "", "", ""},
-	{"100000000", false, "", "", ""},
-	{"100 000 000", false, "", "", ""},
-	{"99999999.999", false, "", "", ""},
 	{"5\x00", false, "", "", ""},
 	{"5\xff", false, "", "", ""},
+	{"camry 280", false, "", "", ""},
+
+	{"100000000", false, "range", "range", "range"},
+	{"100 000 000", false, "range", "range", "range"},
+	{"99999999999999999999", false, "range", "range", "range"},
+	{"00000000000000000280", false, "range", "range", "range"},
+	{"99999999.999", false, "", "", ""},
 }
 
-func TestWholeAndAmount(t *testing.T) {
+func TestRead(t *testing.T) {
 	for _, tt := range readings {
-		n, plain, err := legacy.Whole(tt.in)
-		check(t, "Whole", tt.in, fixed.Amount(n*100), plain, err, tt.whole, tt.plain)
-		a, plain, err := legacy.Amount(tt.in, true)
-		check(t, "Amount of a price", tt.in, a, plain, err, tt.price, tt.plain)
-		a, plain, err = legacy.Amount(tt.in, false)
-		check(t, "Amount of a consumption", tt.in, a, plain, err, tt.consumption, tt.plain)
+		check(t, legacy.Seats, tt.in, tt.whole, tt.plain)
+		check(t, legacy.Price, tt.in, tt.price, tt.plain)
+		check(t, legacy.Consumption, tt.in, tt.consumption, tt.plain)
 	}
 }
 
-func check(t *testing.T, name, in string, got fixed.Amount, plain bool, err error, want string, wantPlain bool) {
+func check(t *testing.T, f legacy.Field, in, want string, plain bool) {
 	t.Helper()
-	if want == "" {
-		if got != 0 || plain || !errors.Is(err, legacy.ErrNumber) {
-			t.Errorf("%s(%q) = %v, %v, %v, want %v", name, in, got, plain, err, legacy.ErrNumber)
+	got, err := legacy.Read(f, in)
+	if wrong := map[string]error{"": legacy.ErrNumber, "range": legacy.ErrRange}[want]; wrong != nil {
+		if got != (legacy.Reading{}) || !errors.Is(err, wrong) {
+			t.Errorf("Read(%v, %q) = %+v, %v, want %v", f, in, got, err, wrong)
 		}
 		return
 	}
-	if err != nil || legacy.Short(got) != want || plain != wantPlain {
-		t.Errorf("%s(%q) = %s, %v, %v, want %s, %v", name, in, legacy.Short(got), plain, err, want, wantPlain)
+	if err != nil || legacy.Short(got.Amount) != want || got.Plain != plain || got.None {
+		t.Errorf("Read(%v, %q) = %+v, %v, want %s, %v", f, in, got, err, want, plain)
+	}
+}
+
+// What only some fields can hold.
+func TestRead_Fields(t *testing.T) {
+	const none = "none"
+	for _, tt := range []struct {
+		f    legacy.Field
+		in   string
+		want string // with the period or the transmission behind it
+	}{
+		{legacy.Mileage, "52000 miles", "83686"},
+		{legacy.Mileage, "52 000 mi", "83686"},
+		{legacy.Mileage, "84k", "84000"},
+		{legacy.Mileage, "84,5k km", "84500"},
+		{legacy.Mileage, "84 mii km", "84000"},
+		{legacy.Mileage, "about 80k", "80000"},
+		{legacy.Mileage, "100k miles", "160934"},
+		{legacy.Mileage, "84000 km / 52195 miles", "84000"},
+		{legacy.Mileage, "52195 miles (84000 km)", "84000"},
+		{legacy.Mileage, "84000 km / 52195 km", ""},
+		{legacy.Mileage, "84000 km/miles", ""},
+		{legacy.Mileage, "84000 km / 90000 miles", ""},
+		{legacy.Mileage, "84000/85000 km", ""},
+		{legacy.Mileage, "84000-85000 km", ""},
+		{legacy.Mileage, "99999999 miles", "range"},
+		{legacy.Mileage, "99999k", "99999000"},
+		{legacy.Mileage, "999999k", "range"},
+		{legacy.Power, "66 kW", "90"},
+		{legacy.Power, "66kw", "90"},
+		{legacy.Power, "66.5 kW", "90"}, // 90.41
+		{legacy.Power, "90 CP / 66 kW", "90"},
+		{legacy.Power, "66 kW / 90 CP", "90"},
+		{legacy.Power, "90 CP (66 kW)", "90"},
+		{legacy.Power, "110 cp, 80 kw", "110"},
+		{legacy.Power, "90 CP / 50 kW", ""},
+		{legacy.Power, "90 CP / 100 CP", ""},
+		{legacy.Power, "90/66", ""},
+		{legacy.Power, "90.5", "90"}, // half to even
+		{legacy.Power, "91.5", "92"},
+		{legacy.Power, "90,6 CP", "91"},
+		{legacy.Power, "90 cai putere", "90"},
+		{legacy.Power, "84k", ""},
+		{legacy.Power, "99999999999999 hp", "range"},
+		{legacy.Consumption, "5.2 l/100km", "5.2"},
+		{legacy.Consumption, "5,2 L/100 km", "5.2"},
+		{legacy.Consumption, "5.2l", "5.2"},
+		{legacy.Consumption, "18 kWh/100km", "18"},
+		{legacy.Consumption, "5-6", "5.5"},
+		{legacy.Consumption, "5 – 6 l/100km", "5.5"},
+		{legacy.Consumption, "5,2 l - 6,1 l", "5.65"},
+		{legacy.Consumption, "5.25-5.3", "5.28"}, // half to even
+		{legacy.Consumption, "45 mpg", ""},
+		{legacy.Consumption, "5/6", ""},
+		{legacy.Consumption, "1-2-3", ""},
+		{legacy.Doors, "5 doors", "5"},
+		{legacy.Doors, "5 uși", "5"},
+		{legacy.Doors, "4/5", ""},
+		{legacy.Doors, "4-5", ""},
+		{legacy.Doors, "five", "5"},
+		{legacy.Doors, "Five doors", "5"},
+		{legacy.Doors, "5 seats", ""},
+		{legacy.Seats, "cinci locuri", "5"},
+		{legacy.Seats, "5+2", ""},
+		{legacy.Gears, "6 speed", "6"},
+		{legacy.Gears, "6-speed", "6"},
+		{legacy.Gears, "șase trepte", "6"},
+		{legacy.Gears, "CVT", none + " CVT"},
+		{legacy.Gears, " Automatic ", none + " Automatic"},
+		{legacy.Gears, "automată", none + " automată"},
+		{legacy.Gears, "6 CVT", ""},
+		{legacy.Gears, "-", none},
+		{legacy.Seats, "CVT", ""},
+		{legacy.Year, "approx 2020", "2020"},
+		{legacy.Year, "five", ""},
+		{legacy.Year, "2020.5", ""},
+		{legacy.Price, "300/week", "300 week"},
+		{legacy.Price, "300 / week", "300 week"},
+		{legacy.Price, "300 per week", "300 week"},
+		{legacy.Price, "300 EUR/săptămână", "300 week"},
+		{legacy.Price, "50 / day", "50 day"},
+		{legacy.Price, "50€/zi", "50 day"},
+		{legacy.Price, "50/24h", "50 day"},
+		{legacy.Price, "5024h", ""},
+		{legacy.Price, "900 pe lună", "900 month"},
+		{legacy.Price, "1.200,50 eur / luna", "1200.5 month"},
+		{legacy.Price, "9000 total", "9000 total"},
+		{legacy.Price, "250-300/week", "275 week"},
+		{legacy.Price, "300/year", ""},
+		{legacy.Price, "300/2 weeks", ""},
+		{legacy.Price, "/week", ""},
+		{legacy.Price, "week", ""},
+		{legacy.Price, "€ 280", "280"},
+		{legacy.Price, "EUR 280", "280"},
+		{legacy.Price, "12k", "12000"},
+		{legacy.Price, "negotiable", none},
+		{legacy.Price, "Negociabil", none},
+		{legacy.Price, "280 negotiable", ""},
+		{legacy.Seats, "negotiable", ""},
+		{legacy.Sum, "1 200,50 lei", "1200.5"},
+		{legacy.Sum, "about 80", ""},
+		{legacy.Sum, "1.200", ""}, // a sum may have been meant either way
+	} {
+		r, err := legacy.Read(tt.f, tt.in)
+		got := strings.TrimSpace(strings.Join([]string{legacy.Short(r.Amount), r.Period, r.Transmission}, " "))
+		if r.None {
+			got = strings.TrimSpace(none + " " + r.Transmission)
+		}
+		switch {
+		case errors.Is(err, legacy.ErrNumber):
+			got = ""
+		case errors.Is(err, legacy.ErrRange):
+			got = "range"
+		}
+		if got = strings.ReplaceAll(got, "  ", " "); got != tt.want {
+			t.Errorf("Read(%v, %q) = %+v, %v, want %q", tt.f, tt.in, r, err, tt.want)
+		}
+		if r.Plain {
+			t.Errorf("Read(%v, %q) is said to be plain", tt.f, tt.in)
+		}
 	}
 }
 
@@ -130,15 +266,15 @@ func TestLongTextIsNotRead_I11(t *testing.T) {
 		"1" + strings.Repeat(" 000", 1<<18),
 		strings.Repeat("\xff", 1<<20),
 	} {
-		if n, _, err := legacy.Whole(in); n != 0 || !errors.Is(err, legacy.ErrNumber) {
-			t.Errorf("Whole(%d bytes) = %d, %v, want %v", len(in), n, err, legacy.ErrNumber)
+		if r, err := legacy.Read(legacy.Seats, in); r != (legacy.Reading{}) || !errors.Is(err, legacy.ErrNumber) {
+			t.Errorf("Read(%d bytes) = %v, %v, want %v", len(in), r, err, legacy.ErrNumber)
 		}
-		if n := testing.AllocsPerRun(10, func() { _, _, _ = legacy.Amount(in, true) }); n != 0 {
-			t.Errorf("Amount(%d bytes) allocates %v times, want none", len(in), n)
+		if n := testing.AllocsPerRun(10, func() { _, _ = legacy.Read(legacy.Price, in) }); n != 0 {
+			t.Errorf("Read(%d bytes) allocates %v times, want none", len(in), n)
 		}
 	}
-	if n, _, err := legacy.Whole(strings.Repeat(" ", 254) + "5"); n != 5 || err != nil {
-		t.Errorf("Whole(255 characters) = %d, %v, want 5", n, err)
+	if r, err := legacy.Read(legacy.Seats, strings.Repeat(" ", 254)+"5"); r.Int() != 5 || err != nil {
+		t.Errorf("Read(255 characters) = %v, %v, want 5", r, err)
 	}
 }
 
@@ -153,44 +289,64 @@ func TestShort(t *testing.T) {
 	}
 }
 
-var plainNumber = regexp.MustCompile(`^[0-9]{1,32}(\.[0-9]{1,2})?$`)
+func TestWithPlaces(t *testing.T) {
+	for _, tt := range []struct {
+		a      fixed.Amount
+		places int
+		want   string
+	}{{280_50, 2, "280.50"}, {280_00, 2, "280.00"}, {280_00, 0, "280"}, {280_50, 0, "280.5"}, {280_55, 1, "280.55"}, {280_00, 1, "280.0"}, {10_00, 0, "10"}} {
+		if got := legacy.WithPlaces(tt.a, tt.places); got != tt.want {
+			t.Errorf("WithPlaces(%d, %d) = %s, want %s", int64(tt.a), tt.places, got, tt.want)
+		}
+	}
+}
 
-func FuzzAmount(f *testing.F) {
+var plainNumber = regexp.MustCompile(`^[0-9]{1,8}(\.[0-9]{1,2})?$`)
+
+// FuzzRead reads any text as every field: what comes out is within the limits,
+// is said to be plain only if it is, and is read again as the same number.
+func FuzzRead(f *testing.F) {
 	for _, tt := range readings {
 		f.Add(tt.in)
 	}
+	for _, s := range []string{"52000 miles", "90 CP / 66 kW", "5-6 l/100km", "five doors", "300/week", "84,5k km", "CVT", "1.200,50 eur / luna", "99999999.99 kW"} {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
-		n, plainWhole, errWhole := legacy.Whole(s)
-		price, plainPrice, errPrice := legacy.Amount(s, true)
-		other, plainOther, errOther := legacy.Amount(s, false)
-		for _, r := range []struct {
-			a     fixed.Amount
-			plain bool
-			err   error
-		}{{fixed.Amount(n * 100), plainWhole, errWhole}, {price, plainPrice, errPrice}, {other, plainOther, errOther}} {
-			if r.err != nil {
-				if !errors.Is(r.err, legacy.ErrNumber) || r.a != 0 || r.plain {
-					t.Fatalf("%q = %v, %v, %v: want nothing but %v", s, r.a, r.plain, r.err, legacy.ErrNumber)
+		var got [legacy.Sum + 1]legacy.Reading
+		var errs [legacy.Sum + 1]error
+		for field := range legacy.Sum + 1 {
+			r, err := legacy.Read(field, s)
+			got[field], errs[field] = r, err
+			if err != nil {
+				if !errors.Is(err, legacy.ErrNumber) && !errors.Is(err, legacy.ErrRange) || r != (legacy.Reading{}) {
+					t.Fatalf("%v: %q = %+v, %v", field, s, r, err)
 				}
 				continue
 			}
-			if r.a < 0 || r.a > fixed.Max {
-				t.Fatalf("%q = %d, out of range", s, r.a)
+			if r.Amount < 0 || r.Amount > fixed.Max || field < legacy.Consumption && r.Amount%100 != 0 {
+				t.Fatalf("%v: %q = %d, out of range", field, s, r.Amount)
 			}
-			if r.plain != plainNumber.MatchString(s) {
-				t.Fatalf("%q: plain = %v", s, r.plain)
+			if r.Plain && !plainNumber.MatchString(s) {
+				t.Fatalf("%v: %q is said to be plain", field, s)
 			}
-			again, plain, err := legacy.Amount(legacy.Short(r.a), false)
-			if err != nil || !plain || again != r.a {
-				t.Fatalf("%q = %s, which reads as %v, %v, %v", s, legacy.Short(r.a), again, plain, err)
+			if r.None && (r.Amount != 0 || r.Plain) {
+				t.Fatalf("%v: %q = %+v", field, s, r)
+			}
+			for _, places := range []int{0, r.Places} {
+				text := legacy.WithPlaces(r.Amount, places)
+				again, err := legacy.Read(field, text)
+				if err != nil || !r.None && again.Amount != r.Amount {
+					t.Fatalf("%v: %q = %s, which reads as %+v, %v", field, s, text, again, err)
+				}
 			}
 		}
-		// The readings never contradict one another.
-		if errWhole == nil && (errPrice != nil || price != fixed.Amount(n*100)) {
-			t.Fatalf("%q is %d as a whole number and %v, %v as a price", s, n, price, errPrice)
-		}
-		if errOther == nil && (errPrice != nil || price != other) {
-			t.Fatalf("%q is %v as a consumption and %v, %v as a price", s, other, price, errPrice)
+		if plainNumber.MatchString(s) { // a plain number is the same for everybody, where it is taken
+			for field, r := range got {
+				if errs[field] == nil && r.Amount != got[legacy.Sum].Amount && legacy.Field(field) != legacy.Mileage && legacy.Field(field) != legacy.Power {
+					t.Fatalf("%v: %q = %v, and a sum %v", field, s, r.Amount, got[legacy.Sum].Amount)
+				}
+			}
 		}
 	})
 }

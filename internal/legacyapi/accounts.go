@@ -17,9 +17,10 @@ type userOut struct {
 
 func newUserOut(u account.User) userOut { return userOut{u.ID, u.Name, u.Email} }
 
-// passwordErrors turns what is wrong with a password into the client's list of
-// messages; whatever else is wrong comes first, by field.
-func passwordErrors(err error) error {
+// accountErrors turns what is wrong with an account into the client's words: what
+// is wrong with the address by field, the messages about a password under error
+// as they are, and whatever else by field and under error.
+func accountErrors(err error) error {
 	f := fault.As(err)
 	if f == nil || f.Kind != fault.Invalid {
 		return err
@@ -33,28 +34,29 @@ func passwordErrors(err error) error {
 			others = append(others, field)
 		}
 	}
-	if len(others) > 0 || len(messages) == 0 {
-		return byField(others).err()
+	body := byField(others).object()
+	if messages = append(messages, sentences(body, "email")...); len(messages) > 0 {
+		body["error"] = messages
 	}
-	return refuse(http.StatusBadRequest, "error", messages)
+	return &refusal{http.StatusBadRequest, body}
 }
 
 // signUp serves POST register.
 func (a *API) signUp(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
 	bad := complaints{}
 	name, _ := in.text("name", required, bad)
 	email, _ := in.text("email", required, bad)
-	pw, _ := in.secret("password", required, bad)
+	pw, _ := in.text("password", required, bad)
 	if err := bad.err(); err != nil {
 		return err
 	}
 	u, _, err := a.Accounts.Register(c.ctx(), c.by, name, email, pw, nil)
 	if err != nil {
-		return passwordErrors(err)
+		return accountErrors(err)
 	}
 	answer(c.w, http.StatusOK, newUserOut(u))
 	return nil
@@ -62,7 +64,7 @@ func (a *API) signUp(c *call) error {
 
 // signIn serves POST login.
 func (a *API) signIn(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -110,7 +112,7 @@ func (a *API) readUser(c *call) error {
 // updateUser serves PUT user-update: of a new password the other sessions end
 // and the owner is mailed, a new address counts once its mailbox confirms it.
 func (a *API) updateUser(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -121,15 +123,15 @@ func (a *API) updateUser(c *call) error {
 			*into = &text
 		}
 	}
-	if pw, given := in.secret("password", partial, bad); given {
+	if pw, given := in.text("password", partial, bad); given {
 		e.Password = &pw
 	}
 	if err := bad.err(); err != nil {
 		return err
 	}
-	u, err := a.Accounts.Revise(c.ctx(), c.by, nil, e)
+	u, err := a.Accounts.Revise(c.ctx(), c.asked(), nil, e)
 	if err != nil {
-		return passwordErrors(err)
+		return accountErrors(err)
 	}
 	answer(c.w, http.StatusOK, newUserOut(u))
 	return nil
@@ -138,7 +140,7 @@ func (a *API) updateUser(c *call) error {
 // deleteUser serves DELETE user-delete: the session is enough, the owner is
 // mailed.
 func (a *API) deleteUser(c *call) error {
-	if err := a.Accounts.Delete(c.ctx(), c.by, c.at, nil, nil, nil); err != nil {
+	if err := a.Accounts.Delete(c.ctx(), c.asked(), c.at, nil, nil, nil); err != nil {
 		return err
 	}
 	a.setCookie(c.w, "", 0)

@@ -1,11 +1,16 @@
 package legacyapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
+	"mime/multipart"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -38,8 +43,16 @@ type value struct {
 // objects (promise Z3).
 type input map[string]value
 
-// readJSON reads the body of a request. Nothing sent is nothing said.
-func readJSON(r *http.Request) (input, error) {
+// The kinds of body that are read, as the older backend did.
+const (
+	jsonType      = "application/json"
+	formType      = "application/x-www-form-urlencoded"
+	multipartType = "multipart/form-data"
+)
+
+// readBody reads the body of a request, of one of the kinds. Nothing sent is
+// nothing said.
+func readBody(r *http.Request) (input, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return nil, unreadable(err)
@@ -50,10 +63,69 @@ func readJSON(r *http.Request) (input, error) {
 	if len(raw) == 0 {
 		return input{}, nil
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != jsonType && media != formType && media != multipartType {
 		return nil, refuse(http.StatusUnsupportedMediaType, "detail", "Send the body as application/json.")
 	}
+	if !isUTF8(params) || !utf8.Valid(raw) || media == jsonType && bytes.IndexByte(raw, 0) >= 0 { // as UTF-16 has them
+		return nil, errNotUTF8
+	}
+	switch media {
+	case formType:
+		return readForm(string(raw))
+	case multipartType:
+		in, _, err := readParts(multipart.NewReader(bytes.NewReader(raw), params["boundary"]), "")
+		return in, err
+	default:
+		return readJSON(raw)
+	}
+}
+
+var errNotUTF8 = refuse(http.StatusUnsupportedMediaType, "detail", "Send the body in UTF-8.")
+
+// isUTF8 tells whether a media type names no other encoding of text.
+func isUTF8(params map[string]string) bool {
+	switch strings.ToLower(params["charset"]) {
+	case "", "utf-8", "utf8", "us-ascii":
+		return true
+	}
+	return false
+}
+
+// readForm reads the fields of a form as HTML sends it.
+func readForm(text string) (input, error) {
+	fields, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "detail", "The form could not be read.")
+	}
+	in := input{}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		for _, value := range fields[name] {
+			if err := in.take(name, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return in, nil
+}
+
+// take adds a field of a form, within the limits that JSON has as well: none is
+// there twice, and all are text.
+func (in input) take(name, text string) error {
+	_, twice := in[name]
+	switch {
+	case twice:
+		return complaints{jsonbody.Clip(name): {"This field is there more than once."}}.err()
+	case !utf8.ValidString(name) || !utf8.ValidString(text):
+		return errNotUTF8
+	case strings.IndexByte(text, 0) >= 0:
+		return complaints{jsonbody.Clip(name): {"Null characters are not allowed."}}.err()
+	}
+	in[name] = value{text: text}
+	return nil
+}
+
+func readJSON(raw []byte) (input, error) {
 	if err := jsonbody.Check(raw); err != nil {
 		return nil, refuse(http.StatusBadRequest, "detail", "JSON parse error - "+fault.As(err).Error())
 	}
@@ -95,8 +167,20 @@ func (b complaints) err() error {
 	if len(b) == 0 {
 		return nil
 	}
-	return &refusal{http.StatusBadRequest, b}
+	return &refusal{http.StatusBadRequest, b.object()}
 }
+
+// object is the complaints as the body of an answer.
+func (b complaints) object() object {
+	body := object{}
+	for name, texts := range b {
+		body[name] = texts
+	}
+	return body
+}
+
+// nonField is the name under which a complaint about no field stands.
+const nonField = "non_field_errors"
 
 // byField turns a service's complaints into the client's.
 func byField(fields fault.Fields) complaints {
@@ -107,7 +191,7 @@ func byField(fields fault.Fields) complaints {
 			name = older
 		}
 		if name == "" {
-			name = "non_field_errors"
+			name = nonField
 		}
 		bad.add(name, f.Message)
 	}
@@ -129,7 +213,8 @@ const (
 	partial                  // may be left out, but not emptied: an update of a required one
 )
 
-// secret is text for a password, whose blanks count (promise T2).
+// secret is text for a password that was chosen elsewhere, where blanks count
+// (promise T2). New ones of blanks alone are refused here.
 func (in input) secret(name string, p presence, bad complaints) (text string, given bool) {
 	if v := in[name]; v.text != "" && !v.other && strings.TrimSpace(v.text) == "" {
 		return v.text, true
@@ -155,8 +240,6 @@ func (in input) text(name string, p presence, bad complaints) (text string, give
 		bad.add(name, saysString)
 	case text == "" && p != optional:
 		bad.add(name, saysBlank)
-	case !utf8.ValidString(v.text): // of a form; JSON was looked at
-		bad.add(name, saysString)
 	default:
 		return v.text, true
 	}

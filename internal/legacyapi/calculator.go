@@ -2,6 +2,7 @@ package legacyapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,23 +22,31 @@ type entryOut struct {
 	Earnings   *string `json:"earnings"`
 }
 
-// newEntryOut is an entry as the client knows it. Nothing given is nothing kept:
-// what would be zero is null.
+// newEntryOut is an entry as the client knows it: a commission and expenses that
+// were not given are null.
 func newEntryOut(e earnings.Entry, loc *time.Location) entryOut {
-	o := entryOut{ID: e.ID, AppIncome: e.AppIncome.String(), Commission: unlessZero(e.Commission), Expenses: unlessZero(e.Expenses)}
+	o := entryOut{
+		ID: e.ID, AppIncome: e.AppIncome.String(),
+		Commission: ifGiven(e.Commission, e.CommissionGiven), Expenses: ifGiven(e.Expenses, e.ExpensesGiven),
+	}
 	if e.LegacyEarnings != nil {
 		o.Earnings = new(e.LegacyEarnings.String())
 	}
-	at := e.CreatedAt
-	if calendar.On(at.In(loc)) != e.Date { // entered for another day
-		at = e.Date.At(12, loc)
-	}
-	o.PubDate = moment(at)
+	o.PubDate = moment(published(e, loc))
 	return o
 }
 
-func unlessZero(a fixed.Amount) *string {
-	if a == 0 {
+// published is when the client takes an entry to be made: noon of the day that it
+// is for, where that is another one.
+func published(e earnings.Entry, loc *time.Location) time.Time {
+	if calendar.On(e.CreatedAt.In(loc)) != e.Date {
+		return e.Date.At(12, loc)
+	}
+	return e.CreatedAt
+}
+
+func ifGiven(a fixed.Amount, given bool) *string {
+	if a == 0 && !given {
 		return nil
 	}
 	return new(a.String())
@@ -49,50 +58,46 @@ func (a *API) zone(c *call) (*time.Location, error) {
 	return set.Location(), err
 }
 
-// amount reads a decimal field; given tells whether there is one. Only the
-// client's own total may be negative.
-func (in input) amount(name string, p presence, signed bool, bad complaints) (n *fixed.Amount, given bool) {
+// amount reads a decimal field, which may be below zero; given tells whether
+// there is one.
+func (in input) amount(name string, p presence, bad complaints) (n *fixed.Amount, given bool) {
 	text, given := in.text(name, p, bad)
 	if text = strings.TrimSpace(text); !given || text == "" {
 		return nil, given
 	}
-	digits, negative := strings.CutPrefix(text, "-")
-	if !signed {
-		digits, negative = text, false
-	}
-	a, err := fixed.Parse(digits)
+	a, err := fixed.ParseSigned(text)
 	if err != nil {
 		bad.add(name, err.Error())
 		return nil, false
-	}
-	if negative {
-		a = -a
 	}
 	return &a, true
 }
 
 // applyEntry writes the fields that were sent into the details of an entry.
 func (in input) applyEntry(d *earnings.Details, must presence, bad complaints) {
-	set := func(into *fixed.Amount, name string, p presence) {
-		if n, given := in.amount(name, p, false, bad); n != nil {
+	set := func(into *fixed.Amount, hold *bool, name string, p presence) {
+		n, given := in.amount(name, p, bad)
+		if !given {
+			return
+		}
+		if *into, *hold = 0, n != nil; n != nil {
 			*into = *n
-		} else if given {
-			*into = 0
 		}
 	}
-	set(&d.AppIncome, "app_income", must)
-	set(&d.Commission, "commission", optional)
+	var income bool // there is always one
+	set(&d.AppIncome, &income, "app_income", must)
+	set(&d.Commission, &d.CommissionGiven, "commission", optional)
 	was := d.Expenses
-	if set(&d.Expenses, "expenses", optional); d.Expenses != was {
+	if set(&d.Expenses, &d.ExpensesGiven, "expenses", optional); d.Expenses != was {
 		d.Items, d.ItemsChanged = nil, true // the client knows the total alone
 	}
-	total, given := in.amount("earnings", optional, true, bad)
+	total, given := in.amount("earnings", optional, bad)
 	d.Legacy = &earnings.LegacyTotal{Sent: given, Value: total}
 }
 
 // addEntry serves POST add-calculator-entry.
 func (a *API) addEntry(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -146,23 +151,34 @@ func (a *API) entries(c *call) error {
 }
 
 // recentEntries serves GET get-recent-calculator-entries: a bare list, the
-// oldest first, of the last 7, 30 or 90 days, today included.
+// oldest first, of the last 7, 30 or 90 times 24 hours.
 func (a *API) recentEntries(c *call) error {
-	days := map[string]int{"": 7, "7": 7, "30": 30, "90": 90}[c.r.URL.Query().Get("days")]
-	if days == 0 {
-		return refuse(http.StatusBadRequest, "detail", "Invalid number of days. Must be 7, 30, or 90.")
+	days := int64(7)
+	if text := c.r.URL.Query().Get("days"); text != "" {
+		var err error
+		if days, err = pythonInt(text); err != nil || days != 7 && days != 30 && days != 90 {
+			return refuse(http.StatusBadRequest, "detail", "Invalid number of days. Must be 7, 30, or 90.")
+		}
 	}
 	today, set, err := a.Earnings.Today(c.ctx(), c.by)
 	if err != nil {
 		return err
 	}
-	from, data := today-calendar.Day(days-1), []entryOut{}
+	loc, since := set.Location(), a.Earnings.Now().Add(-time.Duration(days)*24*time.Hour)
+	from, found := calendar.On(since.In(loc)), []earnings.Entry{}
 	err = a.Earnings.EachEntry(c.ctx(), c.by, earnings.Filter{From: &from, To: &today}, func(e earnings.Entry) error {
-		data = append(data, newEntryOut(e, set.Location()))
+		if !published(e, loc).Before(since) {
+			found = append(found, e)
+		}
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	slices.SortStableFunc(found, func(a, b earnings.Entry) int { return published(a, loc).Compare(published(b, loc)) })
+	data := make([]entryOut, 0, len(found))
+	for _, e := range found {
+		data = append(data, newEntryOut(e, loc))
 	}
 	answer(c.w, http.StatusOK, data)
 	return nil
@@ -174,7 +190,7 @@ func (a *API) updateEntry(c *call) error {
 	if err != nil {
 		return err
 	}
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}

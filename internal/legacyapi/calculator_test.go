@@ -96,14 +96,14 @@ func TestEntries(t *testing.T) {
 		}
 		ana.get("get-calculator-entries?page=3").says(200, obj{"error": "Page not found! The page number you're requesting is out of range!"})
 		ana.get("get-calculator-entries?page=x").says(200, obj{"error": "Invalid page number. Page should be an integer!"})
-		for query, want := range map[string]int{"": 7, "?days=7": 7, "?days=30": 12, "?days=90": 12} {
+		for query, want := range map[string]int{"": 7, "?days=7": 7, "?days=07": 7, "?days=%2B7": 7, "?days=%207": 7, "?days=30": 12, "?days=3_0": 12, "?days=90": 12, "?days=%D9%A9%D9%A0": 12} {
 			r := ana.get("get-recent-calculator-entries" + query).want(200)
 			entries := r.json.([]any)
 			if len(entries) != want || entries[0].(obj)["pub_date"].(string) > entries[want-1].(obj)["pub_date"].(string) {
 				t.Errorf("%q: %s", query, r.text)
 			}
 		}
-		for _, days := range []string{"8", "x", "-7"} {
+		for _, days := range []string{"8", "x", "-7", "7.0", "7_", "0x7", "99999999999999999999"} {
 			ana.get("get-recent-calculator-entries?days="+days).says(400, obj{"detail": "Invalid number of days. Must be 7, 30, or 90."})
 		}
 	})

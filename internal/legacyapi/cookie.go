@@ -69,8 +69,16 @@ func (a *API) identify(c *call) error {
 		return err
 	}
 	c.user, c.at, c.by.ID, c.by.SessionID = p.User, p.Session.CreatedAt, p.User.ID, p.Session.ID
-	if kind == account.SessionAPI {
-		c.by.Source = account.SourceAPI // whose holder can send the current password elsewhere
-	}
+	c.bearer = kind == account.SessionAPI
 	return nil
+}
+
+// asked is the actor of changes of the account. One with a bearer token of the
+// other API can send the current password there, and must.
+func (c *call) asked() account.Actor {
+	by := c.by
+	if c.bearer {
+		by.Source = account.SourceAPI
+	}
+	return by
 }

@@ -2,6 +2,7 @@ package legacyapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,8 +43,22 @@ type world struct {
 	listings *listing.Service
 	earnings *earnings.Service
 	media    *media.Service
+	bucket   *failing
 	url      string
 	people   int
+}
+
+// failing is a storage that takes nothing while fail is set.
+type failing struct {
+	media.Bucket
+	fail error
+}
+
+func (f *failing) Put(ctx context.Context, key, contentType string, body []byte) error {
+	if f.fail != nil {
+		return f.fail
+	}
+	return f.Bucket.Put(ctx, key, contentType, body)
 }
 
 // each runs a test on both engines.
@@ -58,7 +73,8 @@ func newWorld(t *testing.T, s *store.Store, o account.Options) *world {
 	w := &world{T: t, store: s, accounts: account.NewService(s, o)}
 	w.listings, w.earnings = listing.NewService(s, time.Now), earnings.NewService(s, s, time.Now)
 	b, _ := buckettest.NewDisk(t)
-	w.media = media.NewService(media.Options{Store: s, Bucket: b, Posts: w.listings, Documents: document.NewService(s, s, time.Now)})
+	w.bucket = &failing{Bucket: b}
+	w.media = media.NewService(media.Options{Store: s, Bucket: w.bucket, Posts: w.listings, Documents: document.NewService(s, s, time.Now)})
 	mux := http.NewServeMux()
 	other := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	mux.Handle("/", other)

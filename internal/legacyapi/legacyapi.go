@@ -6,7 +6,6 @@ package legacyapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"maps"
@@ -18,10 +17,8 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/earnings"
-	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/media"
-	"github.com/ridecopilot/ridecopilot/internal/note"
 	"github.com/ridecopilot/ridecopilot/internal/web"
 )
 
@@ -44,6 +41,7 @@ type API struct {
 	Options
 	gate    web.Gate
 	methods map[string]map[string]handler // by path, by method
+	screens map[string]screen             // by path
 	forms   media.Turnstile               // for forms, which hold an image in memory (promise O3)
 }
 
@@ -52,11 +50,13 @@ type handler func(c *call) error
 
 // call is a request with who makes it.
 type call struct {
-	w    http.ResponseWriter
-	r    *http.Request
-	by   account.Actor
-	user account.User
-	at   time.Time // of the sign-in
+	w      http.ResponseWriter
+	r      *http.Request
+	shows  screen
+	by     account.Actor
+	user   account.User
+	at     time.Time // of the sign-in
+	bearer bool      // signed in to the other API
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -69,7 +69,7 @@ func New(o Options) *API {
 	if o.SameSite == 0 {
 		o.SameSite = http.SameSiteLaxMode
 	}
-	a := &API{Options: o, gate: web.Gate{Secure: o.Secure, Allowed: o.AllowedOrigin}, methods: map[string]map[string]handler{}}
+	a := &API{Options: o, gate: web.Gate{Secure: o.Secure, Allowed: o.AllowedOrigin}, methods: map[string]map[string]handler{}, screens: map[string]screen{}}
 	a.register()
 	return a
 }
@@ -80,45 +80,46 @@ const (
 	logoutPath = "/api/logout"
 )
 
-// register is every route. Those of closed are for people who are signed in.
+// register is every route, with the member of a refusal that its screen shows.
+// The routes of closed are for people who are signed in.
 func (a *API) register() {
-	open := func(method, path string, h handler) {
+	open := func(method, path string, shows screen, h handler) {
 		if a.methods[path] == nil {
 			a.methods[path] = map[string]handler{}
 		}
-		a.methods[path][method] = h
+		a.methods[path][method], a.screens[path] = h, shows
 	}
-	closed := func(method, path string, h handler) {
-		open(method, path, func(c *call) error {
+	closed := func(method, path string, shows screen, h handler) {
+		open(method, path, shows, func(c *call) error {
 			if err := a.identify(c); err != nil {
 				return err
 			}
 			return h(c)
 		})
 	}
-	open(http.MethodPost, "/api/register", a.signUp)
-	open(http.MethodPost, loginPath, a.signIn)
-	open(http.MethodPost, logoutPath, a.signOut)
-	closed(http.MethodGet, "/api/user", a.readUser)
-	closed(http.MethodPut, "/api/user-update", a.updateUser)
-	closed(http.MethodDelete, "/api/user-delete", a.deleteUser)
+	open(http.MethodPost, "/api/register", showsError, a.signUp)
+	open(http.MethodPost, loginPath, showsFields, a.signIn)
+	open(http.MethodPost, logoutPath, showsDetail, a.signOut)
+	closed(http.MethodGet, "/api/user", showsDetail, a.readUser)
+	closed(http.MethodPut, "/api/user-update", showsError, a.updateUser)
+	closed(http.MethodDelete, "/api/user-delete", showsDetail, a.deleteUser)
 
-	closed(http.MethodPost, "/api/add-carpost", a.addPost)
-	closed(http.MethodGet, "/api/get-carposts/{page}", a.posts(listing.Filter{}))
-	closed(http.MethodGet, "/api/get-user-carposts/{page}", a.posts(listing.Filter{Own: true}))
-	closed(http.MethodGet, "/api/get-carpost/{id}", a.readPost)
-	closed(http.MethodPut, "/api/update-ridepost/{id}", a.updatePost)
-	closed(http.MethodDelete, "/api/delete-ridepost", a.deletePost)
+	closed(http.MethodPost, "/api/add-carpost", showsMessage, a.addPost)
+	closed(http.MethodGet, "/api/get-carposts/{page}", showsDetail, a.posts(listing.Filter{}))
+	closed(http.MethodGet, "/api/get-user-carposts/{page}", showsDetail, a.posts(listing.Filter{Own: true}))
+	closed(http.MethodGet, "/api/get-carpost/{id}", showsDetail, a.readPost)
+	closed(http.MethodPut, "/api/update-ridepost/{id}", showsMessage, a.updatePost)
+	closed(http.MethodDelete, "/api/delete-ridepost", showsDetail, a.deletePost)
 
-	closed(http.MethodPost, "/api/upload/direct/start", a.startUpload)
-	closed(http.MethodPost, "/api/upload/direct/finish", a.finishUpload)
-	closed(http.MethodGet, "/api/get-image-by-post-id/{id}", a.cover)
+	closed(http.MethodPost, "/api/upload/direct/start", showsFields, a.startUpload)
+	closed(http.MethodPost, "/api/upload/direct/finish", showsFields, a.finishUpload)
+	closed(http.MethodGet, "/api/get-image-by-post-id/{id}", showsDetail, a.cover)
 
-	closed(http.MethodPost, "/api/add-calculator-entry", a.addEntry)
-	closed(http.MethodGet, "/api/get-calculator-entries", a.entries)
-	closed(http.MethodGet, "/api/get-recent-calculator-entries", a.recentEntries)
-	closed(http.MethodPatch, "/api/update-calculator-entry/{id}", a.updateEntry)
-	closed(http.MethodDelete, "/api/delete-calculator-entry/{id}", a.deleteEntry)
+	closed(http.MethodPost, "/api/add-calculator-entry", showsFields, a.addEntry)
+	closed(http.MethodGet, "/api/get-calculator-entries", showsDetail, a.entries)
+	closed(http.MethodGet, "/api/get-recent-calculator-entries", showsDetail, a.recentEntries)
+	closed(http.MethodPatch, "/api/update-calculator-entry/{id}", showsFields, a.updateEntry)
+	closed(http.MethodDelete, "/api/delete-calculator-entry/{id}", showsDetail, a.deleteEntry)
 }
 
 // Mount puts the paths on a mux. next is asked for the methods that the older
@@ -133,19 +134,19 @@ func (a *API) Mount(mux *http.ServeMux, next http.Handler) {
 			h, ok := methods[method]
 			switch {
 			case ok:
-				a.serve(w, r, h)
+				a.serve(w, r, a.screens[path], h)
 			case path == "/api/user":
 				next.ServeHTTP(w, r)
 			default:
 				w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
-				detail(w, http.StatusMethodNotAllowed, `Method "`+r.Method+`" not allowed.`)
+				a.screens[path].refuse(w, http.StatusMethodNotAllowed, object{"detail": `Method "` + r.Method + `" not allowed.`})
 			}
 		})
 	}
 }
 
-func (a *API) serve(w http.ResponseWriter, r *http.Request, h handler) {
-	c := &call{w: w, r: r, by: account.Actor{Source: account.SourceLegacy, Address: r.RemoteAddr, Device: r.UserAgent()}}
+func (a *API) serve(w http.ResponseWriter, r *http.Request, shows screen, h handler) {
+	c := &call{w: w, r: r, shows: shows, by: account.Actor{Source: account.SourceLegacy, Address: r.RemoteAddr, Device: r.UserAgent()}}
 	err := a.sameSite(r)
 	if err == nil {
 		err = h(c)
@@ -153,102 +154,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	if err != nil {
 		a.fail(c, err)
 	}
-}
-
-// refusal is an answer that is no success, in the client's own words.
-type refusal struct {
-	status int
-	body   any
-}
-
-func (r *refusal) Error() string { return "refused with " + strconv.Itoa(r.status) }
-
-type object = map[string]any
-
-// refuse is a refusal with one member.
-func refuse(status int, name string, value any) error {
-	return &refusal{status, object{name: value}}
-}
-
-// The refusals that are the same everywhere.
-var (
-	errUnauthenticated = refuse(http.StatusForbidden, "detail", "Unauthenticated")
-	errForeign         = refuse(http.StatusForbidden, "detail", "Requests from this origin are not allowed.")
-	errNotFound        = refuse(http.StatusNotFound, "detail", "Not found.")
-)
-
-// fail answers with what an error comes down to for the client.
-func (a *API) fail(c *call, err error) {
-	if r, ok := errors.AsType[*refusal](err); ok {
-		answer(c.w, r.status, r.body)
-		return
-	}
-	f := fault.As(err)
-	if errors.Is(err, context.Canceled) { // the client has gone
-		f = fault.New(fault.Unavailable, "The request was given up.")
-	}
-	if f == nil {
-		a.logProblem(c, http.StatusInternalServerError, err)
-		detail(c.w, http.StatusInternalServerError, "Something went wrong on our side. It has been noted.")
-		return
-	}
-	if f.RetryAfter > 0 {
-		c.w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter+time.Second-1)/time.Second)))
-	}
-	status := statusOf[f.Kind]
-	switch f.Kind { //nolint:exhaustive // the others answer with their sentence
-	case fault.Invalid:
-		answer(c.w, status, byField(f.Fields))
-		return
-	case fault.NotFound:
-		detail(c.w, status, "Not found.")
-		return
-	case fault.Unauthenticated:
-		detail(c.w, status, "Unauthenticated")
-		return
-	}
-	if status >= http.StatusInternalServerError {
-		a.logProblem(c, status, err)
-	}
-	detail(c.w, status, f.Message)
-}
-
-var statusOf = map[fault.Kind]int{
-	fault.Invalid:         http.StatusBadRequest,
-	fault.Unauthenticated: http.StatusForbidden,
-	fault.Reauthenticate:  http.StatusForbidden,
-	fault.Forbidden:       http.StatusForbidden,
-	fault.NotFound:        http.StatusNotFound,
-	fault.Conflict:        http.StatusConflict,
-	fault.Stale:           http.StatusConflict,
-	fault.Mismatch:        http.StatusConflict,
-	fault.TooLarge:        http.StatusRequestEntityTooLarge,
-	fault.Unsupported:     http.StatusUnsupportedMediaType,
-	fault.TooMany:         http.StatusTooManyRequests,
-	fault.Unavailable:     http.StatusServiceUnavailable,
-	fault.Full:            http.StatusInsufficientStorage,
-}
-
-func (a *API) logProblem(c *call, status int, err error) {
-	if errors.Is(err, fault.Unavailable) { // it passes, and the outermost ring tells of many in one line
-		note.Busy(c.ctx(), err)
-		return
-	}
-	a.Log.ErrorContext(c.ctx(), "request failed", "route", c.r.Pattern, "status", status, "request_id", c.r.Header.Get("X-Request-Id"), "err", err)
-}
-
-// detail answers with one sentence.
-func detail(w http.ResponseWriter, status int, text string) {
-	answer(w, status, object{"detail": text})
-}
-
-// answer sends JSON.
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(body) // fails only if the client has gone
 }
 
 // id reads the number of the object in the path, in the one way there is.
@@ -284,7 +189,7 @@ const maxPage = 1 << 40
 
 // pageNumber reads the number of a page.
 func pageNumber(text string) (int, error) {
-	n, err := strconv.Atoi(text)
+	n, err := pythonInt(text)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
 		return 0, errNoPage
@@ -293,7 +198,7 @@ func pageNumber(text string) (int, error) {
 	case n < 1 || n > maxPage:
 		return 0, errNoPage
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // page answers with a page of a list. An empty list has one empty page.

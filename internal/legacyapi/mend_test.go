@@ -48,7 +48,7 @@ func TestUpdate_Sparse(t *testing.T) {
 		r := ana.form(path, whole(post, obj{"color": "verde"}), nil).want(200)
 		post["color"] = "verde"
 		r.says(200, post)
-		ana.form(path, obj{"color": ""}, nil).says(400, obj{"color": list("This field may not be blank.")})
+		ana.form(path, obj{"color": ""}, nil).says(400, obj{"color": list("This field may not be blank."), "Message": "color: This field may not be blank."})
 		got, err := w.listings.Post(t.Context(), account.Actor{ID: int64(ana.id)}, p.ID)
 		if err != nil || got.Version != "" || got.Gears != nil || got.PricePeriod == nil || *got.PricePeriod != "day" {
 			t.Errorf("%+v, %v", got.Details, err)
@@ -63,7 +63,7 @@ func TestUpdate_Photo(t *testing.T) {
 		id := ana.post("add-carpost", car(nil)).want(200).at("id")
 		path, read := fmt.Sprintf("update-ridepost/%.0f", id), fmt.Sprintf("get-carpost/%.0f", id)
 		ana.form(path, obj{"color": "negru"}, []byte("not a picture")).want(400)
-		ana.form(path, obj{"price": "50 / day"}, mediatest.JPEG(30, 20)).want(400)
+		ana.form(path, obj{"price": "999999999"}, mediatest.JPEG(30, 20)).want(400)
 		if got := ana.get(read).want(200); got.at("color") != "alb" {
 			t.Errorf("half of what was refused was done: %s", got.text)
 		}

@@ -1,8 +1,11 @@
 package legacyapi
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
+	"path"
+	"strings"
 
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
@@ -11,7 +14,7 @@ import (
 
 // startUpload serves POST upload/direct/start.
 func (a *API) startUpload(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -25,6 +28,11 @@ func (a *API) startUpload(c *call) error {
 	case !given:
 		bad.add("car_post_id", saysRequired)
 	}
+	words := notTaken(name, kind, nil)
+	if kind == "" && words != "" { // browsers know no type of some such files
+		delete(bad, "file_type")
+		kind = "image/unknown"
+	}
 	if err := bad.err(); err != nil {
 		return err
 	}
@@ -33,7 +41,7 @@ func (a *API) startUpload(c *call) error {
 		Target: media.Target{Post: post}, File: media.File{Name: name, ContentType: kind}, Unsized: true,
 	}, nil)
 	if err != nil {
-		return mine(err, errNotFound)
+		return mine(a.photoRefused(c, post, err, words), errNotFound)
 	}
 	answer(c.w, http.StatusOK, object{"id": u.ID, "url": form.URL, "fields": form.Fields})
 	return nil
@@ -42,7 +50,7 @@ func (a *API) startUpload(c *call) error {
 // finishUpload serves POST upload/direct/finish. It answers once the photo is
 // ready: the client asks for it once, right after.
 func (a *API) finishUpload(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -62,12 +70,58 @@ func (a *API) finishUpload(c *call) error {
 	case errors.Is(err, media.ErrNotUploaded):
 		return complaints{"file_id": {media.ErrNotUploaded.Message}}.err()
 	case err != nil:
-		return mine(err, errNotFound)
+		return mine(a.photoRefused(c, post, err, ""), errNotFound)
 	case u.State == media.Failed:
-		return complaints{"file_id": {u.Problem}}.err()
+		return a.photoRefused(c, post, fault.InvalidField("file", "invalid", u.Problem), "")
 	}
 	answer(c.w, http.StatusOK, object{"id": u.ID})
 	return nil
+}
+
+// photoRefused is the refusal of a photo: by field, and as one sentence for the
+// screen that makes the post. The post is remembered, so that the next try does not
+// make another one. words are those of the refusal; empty: those of the error.
+func (a *API) photoRefused(c *call, post int64, err error, words string) error {
+	f := fault.As(err)
+	if f == nil || f.Kind != fault.Invalid {
+		return err
+	}
+	bad := byField(f.Fields)
+	if words != "" {
+		bad["file_type"] = []string{words}
+	}
+	if err := a.Listings.PhotoRefused(c.ctx(), c.by, post); err != nil && !errors.Is(err, fault.NotFound) {
+		return err
+	}
+	body := bad.object()
+	said := strings.Join(sentences(body, ""), " ")
+	if words != "" {
+		said = words
+	}
+	body["detail"], body["Message"] = said, said
+	return &refusal{http.StatusBadRequest, body}
+}
+
+// notTaken says in words what to do about a picture of a kind that phones and
+// chats make, and that is not taken here. It is empty for others.
+func notTaken(name, contentType string, raw []byte) string {
+	kind := strings.ToLower(contentType)
+	if kind == "" || kind == "application/octet-stream" {
+		kind = strings.ToLower(path.Ext(name))
+	}
+	brand := ""
+	if len(raw) >= 12 && string(raw[4:8]) == "ftyp" {
+		brand = string(raw[8:12])
+	}
+	switch {
+	case raw == nil && strings.HasSuffix(kind, "gif"), bytes.HasPrefix(raw, []byte("GIF8")):
+		return "GIF pictures cannot be shown here. Choose a JPEG, PNG or WebP picture instead, such as a screenshot of it."
+	case raw == nil && (strings.HasSuffix(kind, "heic") || strings.HasSuffix(kind, "heif")),
+		brand == "heic", brand == "heix", brand == "hevc", brand == "heim", brand == "heis", brand == "mif1", brand == "msf1":
+		return "HEIC pictures cannot be shown here. Choose a JPEG, PNG or WebP picture instead: a screenshot of it, or, on an iPhone, " +
+			"a new photo after choosing Settings, Camera, Formats, Most Compatible."
+	}
+	return ""
 }
 
 // coverOf is the one photo of a post that the client knows: the first that is

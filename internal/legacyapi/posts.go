@@ -6,10 +6,13 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
 	"github.com/ridecopilot/ridecopilot/internal/fixed"
 	"github.com/ridecopilot/ridecopilot/internal/jsonbody"
@@ -49,7 +52,7 @@ func newPostOut(p listing.Post) postOut {
 		ID: p.ID, UserID: p.OwnerID, CarName: p.Make, Model: p.Model, Version: p.Version, Year: whole(p.Year), Engine: p.Engine, Fuel: p.Fuel,
 		Body: p.Body, Transmission: p.Transmission, GearNumber: whole(p.Gears), Color: p.Color, SeatNumber: whole(p.Seats), DoorNumber: orEmpty(whole(p.Doors)),
 		Milleage: whole(p.MileageKM), Power: whole(p.PowerHP), Mpg: orEmpty(short(p.Consumption)), Description: p.Description,
-		EmissionStandard: p.EmissionStandard, Location: p.Location, Contact: p.Contact, Price: short(p.Price), CreatedAt: moment(p.CreatedAt),
+		EmissionStandard: p.EmissionStandard, Location: p.Location, Contact: p.Contact, Price: priced(p.Details), CreatedAt: moment(p.CreatedAt),
 	}
 }
 
@@ -73,6 +76,14 @@ func short(a *fixed.Amount) *string {
 		return nil
 	}
 	return new(legacy.Short(*a))
+}
+
+// priced is the price with the decimals that it was typed with.
+func priced(d listing.Details) *string {
+	if d.Price == nil {
+		return nil
+	}
+	return new(legacy.WithPlaces(*d.Price, d.PricePlaces))
 }
 
 // unlessEmpty asks nothing of a field that an update leaves as empty as it is: the
@@ -105,61 +116,150 @@ func (in input) applyPost(d *listing.Details, must presence, bad complaints) {
 		{"location", &d.Location, optional},
 		{"contact", &d.Contact, optional},
 	} {
+		if f.into == &d.Transmission && *f.into == "" && in.empty(f.name) && in.transmission() != "" {
+			*f.into = in.transmission()
+			continue
+		}
 		if text, given := in.text(f.name, unlessEmpty(f.p, *f.into == ""), bad); given {
-			*f.into = text
+			*f.into = oneLine(text, f.into == &d.Description)
 		}
 	}
-	for _, f := range []struct {
-		name string
-		into **int
-		p    presence
-	}{
-		{"year", &d.Year, must},
-		{"gear_number", &d.Gears, must},
-		{"seat_number", &d.Seats, must},
-		{"door_number", &d.Doors, optional},
-		{"milleage", &d.MileageKM, must},
-		{"power", &d.PowerHP, must},
-	} {
-		text, given := in.text(f.name, unlessEmpty(f.p, *f.into == nil), bad)
-		switch {
-		case !given:
-		case strings.TrimSpace(text) == "":
-			*f.into = nil
-		default:
-			n, _, err := legacy.Whole(text)
-			if err != nil {
-				bad.add(f.name, saysInteger)
-				continue
+	for _, n := range numbers(d, must) {
+		in.applyNumber(n, d, bad)
+	}
+}
+
+// oneLine is a text as a field of one line keeps it, with blanks for tabs and
+// breaks.
+func oneLine(s string, multiline bool) string {
+	if multiline {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' || r == '\v' || r == '\f' {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// empty tells whether nothing was sent for a field.
+func (in input) empty(name string) bool {
+	v := in[name]
+	return !v.other && strings.TrimSpace(v.text) == ""
+}
+
+// transmission is what was typed of it in the place of a number of gears.
+func (in input) transmission() string {
+	v := in["gear_number"]
+	if v.other {
+		return ""
+	}
+	r, err := legacy.Read(legacy.Gears, v.text)
+	if err != nil {
+		return ""
+	}
+	return r.Transmission
+}
+
+// numberField is a number of a post, which the client's forms take as free text.
+type numberField struct {
+	name, label string
+	field       legacy.Field
+	must        presence
+	shown       *string // what the client is shown of it now; nil for none
+	set         func(*legacy.Reading)
+}
+
+func numbers(d *listing.Details, must presence) []numberField {
+	count := func(name, label string, field legacy.Field, p presence, into **int) numberField {
+		return numberField{name, label, field, p, whole(*into), func(r *legacy.Reading) {
+			if *into = nil; r != nil {
+				*into = new(r.Int())
 			}
-			*f.into = new(int(n))
-		}
+		}}
 	}
-	for _, f := range []struct {
-		name string
-		into **fixed.Amount
-		p    presence
-	}{{"mpg", &d.Consumption, optional}, {"price", &d.Price, must}} {
-		text, given := in.text(f.name, unlessEmpty(f.p, *f.into == nil), bad)
-		switch {
-		case !given:
-		case strings.TrimSpace(text) == "":
-			*f.into = nil
-		default:
-			n, _, err := legacy.Amount(text, f.name == "price")
-			if err != nil {
-				bad.add(f.name, saysNumber)
-				continue
+	return []numberField{
+		count("year", "Year", legacy.Year, must, &d.Year),
+		count("gear_number", "Gears", legacy.Gears, must, &d.Gears),
+		count("seat_number", "Seats", legacy.Seats, must, &d.Seats),
+		count("door_number", "Doors", legacy.Doors, optional, &d.Doors),
+		count("milleage", "Mileage", legacy.Mileage, must, &d.MileageKM),
+		count("power", "Power", legacy.Power, must, &d.PowerHP),
+		{"mpg", "Consumption", legacy.Consumption, optional, short(d.Consumption), func(r *legacy.Reading) {
+			if d.Consumption = nil; r != nil {
+				d.Consumption = &r.Amount
 			}
-			*f.into = &n
+		}},
+		{"price", "Price", legacy.Price, must, priced(*d), func(r *legacy.Reading) {
+			d.PricePlaces = 0
+			if r == nil { // a period of no price is none
+				d.Price, d.PricePeriod = nil, nil
+				return
+			}
+			if d.Price = &r.Amount; r.Places == fixed.Places {
+				d.PricePlaces = fixed.Places
+			}
+			if r.Period != "" {
+				d.PricePeriod = &r.Period
+			}
+		}},
+	}
+}
+
+// applyNumber reads a number as drivers type it. A value that is sent back as it
+// was shown keeps what it stands for. A text that is no number is kept in the
+// description, word for word.
+func (in input) applyNumber(n numberField, d *listing.Details, bad complaints) {
+	text, given := in.text(n.name, unlessEmpty(n.must, n.shown == nil), bad)
+	switch {
+	case !given, n.shown != nil && text == *n.shown:
+		return
+	case strings.TrimSpace(text) == "":
+		n.set(nil)
+		return
+	case utf8.RuneCountInString(text) > account.MaxText:
+		bad.add(n.name, "Ensure this field has no more than 255 characters.")
+		return
+	}
+	r, err := legacy.Read(n.field, text)
+	switch {
+	case errors.Is(err, legacy.ErrRange):
+		bad.add(n.name, fixed.ErrWhole.Message)
+	case err != nil:
+		n.set(nil)
+		keepWords(n, text, d, bad)
+	case !r.None:
+		n.set(&r)
+	default:
+		n.set(nil)
+		if r.Transmission != "" && !strings.EqualFold(strings.TrimSpace(d.Transmission), r.Transmission) {
+			keepWords(n, text, d, bad)
 		}
 	}
+}
+
+// keepWords adds a text to the description, unless it stands there already.
+func keepWords(n numberField, words string, d *listing.Details, bad complaints) {
+	line := n.label + ": " + strings.TrimSpace(oneLine(words, false))
+	if slices.Contains(strings.FieldsFunc(d.Description, func(r rune) bool { return r == '\n' || r == '\r' }), line) {
+		return
+	}
+	text := line
+	if d.Description != "" {
+		text = strings.TrimRight(d.Description, "\r\n") + "\n" + line
+	}
+	if utf8.RuneCountInString(text) > listing.MaxDescription {
+		bad.add(n.name, "This is not read as a number, and the description has no room left for it.")
+		return
+	}
+	d.Description = text
 }
 
 // addPost serves POST add-carpost. Posts made here are for rent, in EUR, and for
 // no period.
 func (a *API) addPost(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -168,7 +268,10 @@ func (a *API) addPost(c *call) error {
 	if err := bad.err(); err != nil {
 		return err
 	}
-	p, _, err := a.Listings.Create(c.ctx(), c.by, d, nil)
+	p, again, err := a.Listings.Retried(c.ctx(), c.by, d)
+	if err == nil && !again {
+		p, _, err = a.Listings.Create(c.ctx(), c.by, d, nil)
+	}
 	if err != nil {
 		return err
 	}
@@ -233,7 +336,7 @@ func (a *API) updatePost(c *call) error {
 	if _, err := a.Listings.MayAttach(c.ctx(), c.by, id); err != nil {
 		return mine(err, errNotYours)
 	}
-	in, image, err := a.readForm(c)
+	in, image, err := a.readUpdate(c)
 	if err != nil {
 		return err
 	}
@@ -282,6 +385,9 @@ func (a *API) replaceCover(c *call, post int64, f formFile) error {
 		if bad.Fields[0].Field != "file" { // of its type or size
 			message = "Upload a valid image: a JPEG, PNG or WebP picture of at most 10 MB."
 		}
+		if words := notTaken(f.name, "", f.raw); words != "" {
+			message = words
+		}
 		return refuse(http.StatusBadRequest, "image", []string{message})
 	}
 	return err
@@ -301,24 +407,33 @@ type formFile struct {
 	raw  []byte
 }
 
-// readForm reads the form of an update, piece by piece and within its limits.
-// Without a file the client sends the text "undefined" for the image.
-func (a *API) readForm(c *call) (input, *formFile, error) {
+// readUpdate reads the body of an update: a form, piece by piece and within its
+// limits, or one of the kinds that have no image. Without a file the client sends
+// the text "undefined" for the image.
+func (a *API) readUpdate(c *call) (input, *formFile, error) {
 	mediaType, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if err == nil && mediaType == "application/json" {
-		in, err := readJSON(c.r)
+	if err == nil && (mediaType == jsonType || mediaType == formType) {
+		in, err := readBody(c.r)
 		return in, nil, err
 	}
-	if err != nil || mediaType != "multipart/form-data" {
+	if err != nil || mediaType != multipartType {
 		return nil, nil, refuse(http.StatusUnsupportedMediaType, "detail", "Send the body as multipart/form-data.")
+	}
+	if !isUTF8(params) {
+		return nil, nil, errNotUTF8
 	}
 	if err := a.forms.Enter(c.ctx(), c.by.ID); err != nil {
 		return nil, nil, err
 	}
 	defer a.forms.Leave(c.by.ID)
 	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(imageTime)) // a recorder in a test has none
-	form := multipart.NewReader(http.MaxBytesReader(c.w, c.r.Body, maxForm), params["boundary"])
-	in, file := input{}, (*formFile)(nil)
+	return readParts(multipart.NewReader(http.MaxBytesReader(c.w, c.r.Body, maxForm), params["boundary"]), "image")
+}
+
+// readParts reads a form of many parts, of which one may be a file: the one of the
+// name.
+func readParts(form *multipart.Reader, image string) (input, *formFile, error) {
+	in, file, seen := input{}, (*formFile)(nil), map[string]bool{}
 	for n := 0; ; n++ {
 		part, err := form.NextRawPart()
 		if errors.Is(err, io.EOF) {
@@ -330,27 +445,35 @@ func (a *API) readForm(c *call) (input, *formFile, error) {
 		if n == maxParts {
 			return nil, nil, refuse(http.StatusRequestEntityTooLarge, "detail", "The form has too many parts.")
 		}
-		name, limit := part.FormName(), int64(maxField)
-		if part.FileName() != "" {
+		name, isFile, limit := part.FormName(), part.FileName() != "", int64(maxField)
+		if isFile {
 			limit = media.MaxSize
 		}
 		raw, err := io.ReadAll(io.LimitReader(part, limit+1))
 		if err != nil {
 			return nil, nil, formError(err)
 		}
-		switch isFile := part.FileName() != ""; {
+		_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Type")) // none is UTF-8
+		switch {
+		case seen[name]:
+			return nil, nil, complaints{jsonbody.Clip(name): {"This field is there more than once."}}.err()
 		case int64(len(raw)) > limit && isFile:
 			return nil, nil, errTooLarge
 		case int64(len(raw)) > limit:
 			return nil, nil, complaints{jsonbody.Clip(name): {"This field is too long."}}.err()
-		case isFile && name == "image":
+		case isFile && name == image:
 			file = &formFile{part.FileName(), raw}
 		case isFile:
 			return nil, nil, complaints{jsonbody.Clip(name): {"No file is taken here."}}.err()
+		case !isUTF8(params):
+			return nil, nil, errNotUTF8
 		case string(raw) == "undefined" || string(raw) == "null": // what browsers make of nothing
 		default:
-			in[name] = value{text: string(raw)}
+			if err := in.take(name, string(raw)); err != nil {
+				return nil, nil, err
+			}
 		}
+		seen[name] = true
 	}
 }
 
@@ -363,7 +486,7 @@ func formError(err error) error {
 
 // deletePost serves DELETE delete-ridepost.
 func (a *API) deletePost(c *call) error {
-	in, err := readJSON(c.r)
+	in, err := readBody(c.r)
 	if err != nil {
 		return err
 	}
@@ -387,7 +510,7 @@ func (in input) number(name string) (id int64, given bool, err error) {
 	if !given || v.null || (v.text == "" && !v.other) {
 		return 0, false, nil
 	}
-	id, err = strconv.ParseInt(strings.TrimSpace(v.text), 10, 64)
+	id, err = pythonInt(v.text)
 	if err != nil || v.other {
 		return 0, true, complaints{name: {saysInteger}}.err()
 	}

@@ -37,7 +37,8 @@ type Details struct {
 	Offer            string        `json:"offer"`
 	Price            *fixed.Amount `json:"price"` // nil on posts moved from the older database
 	Currency         string        `json:"currency"`
-	PricePeriod      *string       `json:"price_period"` // nil on posts of the older client
+	PricePeriod      *string       `json:"price_period"`           // nil on posts of the older client
+	PricePlaces      int           `json:"price_places,omitempty"` // decimals of the price that the older client is shown at least, as it was typed there
 	Status           string        `json:"status"`
 }
 
@@ -180,9 +181,10 @@ func (d *Details) texts() []textField {
 
 // validate notes what is wrong with the details. before are those that the post
 // had until now (nil for a new one): a value that an older post came with is
-// not demanded better than it was, as long as it is left alone. Without period a
-// new one may be for none: the older client knows no periods.
-func (d *Details) validate(before *Details, thisYear int, period bool, bad *fault.Fields) {
+// not demanded better than it was, as long as it is left alone. A post of the
+// older client may be without a year, a price and a period: its forms are free
+// text, of which not all is a number, and know no periods.
+func (d *Details) validate(before *Details, thisYear int, older bool, bad *fault.Fields) {
 	for _, f := range d.texts() {
 		if before == nil || !sameText(before, f.name, *f.value) {
 			account.CheckText(bad, f.name, *f.value, f.minimum, account.MaxText, false)
@@ -205,14 +207,14 @@ func (d *Details) validate(before *Details, thisYear int, period bool, bad *faul
 		switch {
 		case bad.Has(n.name), before != nil && same(n.value, n.old):
 		case n.value == nil:
-			if n.required {
+			if n.required && !older {
 				bad.Add(n.name, "required", "This field is required.")
 			}
 		default:
 			checkRange(bad, n.name, *n.value, n.minimum, n.maximum)
 		}
 	}
-	d.validatePrice(before, period, bad)
+	d.validatePrice(before, older, bad)
 	account.CheckChoice(bad, "offer", d.Offer, Offers)
 	account.CheckChoice(bad, "status", d.Status, Statuses)
 	if before == nil || d.Currency != before.Currency {
@@ -220,14 +222,14 @@ func (d *Details) validate(before *Details, thisYear int, period bool, bad *faul
 	}
 }
 
-func (d *Details) validatePrice(before *Details, period bool, bad *fault.Fields) {
-	if d.Price == nil && !bad.Has("price") && (before == nil || before.Price != nil) {
+func (d *Details) validatePrice(before *Details, older bool, bad *fault.Fields) {
+	if d.Price == nil && !older && !bad.Has("price") && (before == nil || before.Price != nil) {
 		bad.Add("price", "required", "This field is required.")
 	}
 	switch {
 	case d.PricePeriod != nil:
 		account.CheckChoice(bad, "price_period", *d.PricePeriod, PricePeriods)
-	case period && !bad.Has("price_period") && (before == nil || before.PricePeriod != nil):
+	case !older && !bad.Has("price_period") && (before == nil || before.PricePeriod != nil):
 		bad.Add("price_period", "required", "This field is required.")
 	}
 }

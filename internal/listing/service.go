@@ -2,11 +2,17 @@ package listing
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/media"
 )
 
 // Report is what a reader says against a post. It is open until an operator has
@@ -48,6 +54,10 @@ type Store interface {
 	CreateReport(ctx context.Context, by account.Actor, r Report) error
 	// Reports are what a reader has reported, oldest first.
 	Reports(ctx context.Context, reporter int64) ([]Report, error)
+	// Remember ties a post to the actor's idempotency key; Recall takes it back once,
+	// if that was after since, and returns 0 where there is none.
+	Remember(ctx context.Context, by account.Actor, id int64, at time.Time) error
+	Recall(ctx context.Context, by account.Actor, since time.Time) (id int64, err error)
 	// UpdateReport loads, changes and saves what became of a report.
 	UpdateReport(ctx context.Context, by account.Actor, id int64, at time.Time, change func(*Report) error) error
 }
@@ -69,7 +79,7 @@ func NewService(store Store, now func() time.Time) *Service {
 func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad fault.Fields) (post Post, repeated bool, err error) {
 	now := s.now()
 	d.tidy()
-	d.validate(nil, now.Year(), by.Source != account.SourceLegacy, &bad)
+	d.validate(nil, now.Year(), older(by), &bad)
 	if err := bad.Err(); err != nil {
 		return Post{}, false, err
 	}
@@ -79,6 +89,65 @@ func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad f
 	}
 	post, repeated, err = s.store.CreatePost(ctx, by, Post{Details: d, OwnerID: by.Owner(), CreatedAt: now, UpdatedAt: now, Revision: 1}, limit)
 	return post.seenBy(by), repeated, err
+}
+
+// retryTime is how long after a photo was refused the same post counts as another
+// try.
+const retryTime = time.Hour
+
+// PhotoRefused notes that a photo of the actor's post was refused. The older client
+// makes the post before the photo, and makes both again with another one.
+func (s *Service) PhotoRefused(ctx context.Context, by account.Actor, id int64) error {
+	p, err := s.store.Post(ctx, id, by.ID)
+	if err != nil || p.OwnerID != by.ID || p.pictured() {
+		return err
+	}
+	now := s.now()
+	if now.Sub(p.CreatedAt) > retryTime {
+		return nil
+	}
+	if by.Once, err = retry(p.Details); err != nil {
+		return err
+	}
+	return s.store.Remember(ctx, by, id, now)
+}
+
+// Retried finds the actor's post with the same details whose photo was refused a
+// moment ago. It finds it once.
+func (s *Service) Retried(ctx context.Context, by account.Actor, d Details) (post Post, ok bool, err error) {
+	d.tidy()
+	if by.Once, err = retry(d); err != nil {
+		return Post{}, false, err
+	}
+	id, err := s.store.Recall(ctx, by, s.now().Add(-retryTime))
+	if id == 0 || err != nil {
+		return Post{}, false, err
+	}
+	p, err := s.store.Post(ctx, id, by.ID)
+	if errors.Is(err, fault.NotFound) {
+		return Post{}, false, nil
+	}
+	if err != nil || p.OwnerID != by.ID || p.pictured() {
+		return Post{}, false, err
+	}
+	is, err := retry(p.Details)
+	return p, is == by.Once, err // it may have been changed meanwhile
+}
+
+// pictured tells whether the post has a photo, or will have one.
+func (p Post) pictured() bool {
+	return slices.ContainsFunc(p.Photos, func(u media.Upload) bool { return u.State == media.Ready || u.State == media.Processing })
+}
+
+// retry is the idempotency key of the same details.
+func retry(d Details) (account.Once, error) {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return account.Once{}, err
+	}
+	sum := sha256.Sum256(text)
+	hash := hex.EncodeToString(sum[:])
+	return account.Once{Route: "photo refused", Key: hash, RequestHash: hash}, nil
 }
 
 // Post reads one post. One that the actor may not see does not exist for it.
@@ -114,7 +183,10 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		before := p.Details
 		bad := change(&p.Details)
 		p.tidy()
-		p.validate(&before, now.Year(), true, &bad)
+		p.validate(&before, now.Year(), older(by), &bad)
+		if !older(by) && !same(p.Price, before.Price) { // typed elsewhere
+			p.PricePlaces = 0
+		}
 		p.UpdatedAt = now
 		if !by.Manages && p.saysElse(before) {
 			p.ApprovedAt = nil
@@ -136,9 +208,12 @@ func (s *Service) Try(ctx context.Context, by account.Actor, id int64, change fu
 	before := p.Details
 	bad := change(&p.Details)
 	p.tidy()
-	p.validate(&before, s.now().Year(), true, &bad)
+	p.validate(&before, s.now().Year(), older(by), &bad)
 	return bad.Err()
 }
+
+// older tells whether the actor comes through the older client's API.
+func older(by account.Actor) bool { return by.Source == account.SourceLegacy }
 
 func manages(by account.Actor, p Post) error {
 	switch {

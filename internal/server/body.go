@@ -57,7 +57,7 @@ func (s *Server) paced(next handler) handler {
 				s.restart(w)
 				w.Header().Set("Connection", "close")
 				_ = b.conn.SetWriteDeadline(time.Now().Add(bodyGrace)) // without one the connection's own holds
-				refuse(w, r, http.StatusRequestTimeout, "timeout", "The request came too slowly.")
+				s.refuse(w, r, http.StatusRequestTimeout, "timeout", "The request came too slowly.")
 			}
 		}
 	}

@@ -25,7 +25,7 @@ func (s *Server) probed(w *response, r *http.Request, h handler) {
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed.")
+		s.refuse(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed.")
 		return
 	}
 	h(w, r)

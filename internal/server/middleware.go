@@ -101,7 +101,7 @@ func (w *response) refuseForRoom() {
 	w.status, w.waiting = 0, false
 	w.s.restart(w)
 	w.Header().Set("Retry-After", "1")
-	refuse(w, w.r, http.StatusServiceUnavailable, "busy", "The server is busy. Try again in a moment.")
+	w.s.refuse(w, w.r, http.StatusServiceUnavailable, "busy", "The server is busy. Try again in a moment.")
 	w.begin()
 	w.refused = true
 }
@@ -265,7 +265,7 @@ func (s *Server) recovered(next handler) handler {
 			}
 			w.body, w.status, w.waiting = nil, 0, false
 			s.restart(w)
-			refuse(w, r, http.StatusInternalServerError, "internal", "Something went wrong on our side.")
+			s.refuse(w, r, http.StatusInternalServerError, "internal", "Something went wrong on our side.")
 		}()
 		next(w, r)
 	}
@@ -311,7 +311,7 @@ func (s *Server) framed(next handler) handler {
 		if ambiguous(r.Context()) {
 			s.metrics.rejected.WithLabelValues("framing").Inc()
 			w.Header().Set("Connection", "close")
-			refuse(w, r, http.StatusBadRequest, "bad_request", "The length of the request is ambiguous.")
+			s.refuse(w, r, http.StatusBadRequest, "bad_request", "The length of the request is ambiguous.")
 			return
 		}
 		if len(r.TransferEncoding) > 0 {

@@ -15,13 +15,28 @@ type problem struct {
 	RequestID string `json:"request_id"`
 }
 
-// refuse answers with a problem document.
-func refuse(w http.ResponseWriter, r *http.Request, status int, code, detail string) {
-	answer(w, "application/problem+json", status, problem{
+// refuse answers with a problem document, to which o.Refusal may add members.
+// Pages of allowed origins may read it, wherever on the way it was refused.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, code, detail string) {
+	s.open(w, r)
+	p := problem{
 		Type: code, Title: http.StatusText(status), Status: status, Detail: detail,
 		RequestID: r.Header.Get("X-Request-Id"),
-	})
+	}
+	if s.refusal == nil || !isAPI(r) {
+		answer(w, problemType, status, p)
+		return
+	}
+	body := s.refusal(r, detail)
+	if len(body) == 0 {
+		answer(w, problemType, status, p)
+		return
+	}
+	body["type"], body["title"], body["status"], body["detail"], body["request_id"] = p.Type, p.Title, p.Status, p.Detail, p.RequestID
+	answer(w, problemType, status, body)
 }
+
+const problemType = "application/problem+json"
 
 func answer(w http.ResponseWriter, contentType string, status int, v any) {
 	w.Header().Set("Content-Type", contentType)

@@ -73,7 +73,11 @@ type Options struct {
 	// AllowLoopbackOrigins adds http://localhost and http://127.0.0.1 with any port.
 	AllowLoopbackOrigins bool
 
-	API     http.Handler // everything under /api/
+	API http.Handler // everything under /api/
+	// Refusal returns members that a refusal of a request under /api/ carries beside
+	// those of a problem document, for clients that show others. detail is the
+	// sentence. Nil, and a nil result, add nothing.
+	Refusal func(r *http.Request, detail string) map[string]any
 	Storage http.Handler // everything under /storage/: uploads and downloads of files, when they are kept here
 	Site    http.Handler // everything else
 
@@ -101,6 +105,7 @@ type Server struct {
 	trusted  []netip.Prefix
 	origins  Origins
 	api      http.Handler
+	refusal  func(r *http.Request, detail string) map[string]any
 	storage  http.Handler
 	site     http.Handler
 	ready    *probe
@@ -133,6 +138,7 @@ func New(o Options) *Server {
 		trusted:  o.TrustedProxies,
 		origins:  NewOrigins(o.CORSOrigins, o.AllowLoopbackOrigins),
 		site:     o.Site,
+		refusal:  o.Refusal,
 		maxFly:   int64(o.MaxInFlight),
 		maxConns: int64(o.MaxConns),
 		delay:    o.DrainDelay,
@@ -275,7 +281,7 @@ func http1() *http.Protocols {
 func (s *Server) route(w *response, r *http.Request) {
 	if strings.Contains(r.URL.RawQuery, ";") { // which some read as "&", and net/url drops with its parameter
 		s.metrics.rejected.WithLabelValues("query").Inc()
-		refuse(w, r, http.StatusBadRequest, "bad_request", "The query holds a semicolon: write %3B, or & between parameters.")
+		s.refuse(w, r, http.StatusBadRequest, "bad_request", "The query holds a semicolon: write %3B, or & between parameters.")
 		return
 	}
 	switch r.URL.Path {
@@ -295,25 +301,56 @@ func (s *Server) route(w *response, r *http.Request) {
 		})
 		return
 	}
-	if !s.admit(w, r) {
-		return
+	if !s.preflight(r) { // which costs nothing, and without which the browser would not show the refusal
+		if !s.admit(w, r) {
+			return
+		}
+		defer s.inFlight.Add(-1)
 	}
-	defer s.inFlight.Add(-1)
 	if !s.allowed(w, r) {
 		return
 	}
 	h := s.site
 	switch {
-	case r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/"):
+	case isAPI(r):
 		h = s.api
-	case strings.HasPrefix(r.URL.Path, StoragePath):
+	case isStorage(r):
 		h = s.storage
 	}
 	if h == nil {
-		refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
+		s.refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
 		return
 	}
 	h.ServeHTTP(w, r)
+}
+
+func isAPI(r *http.Request) bool {
+	return r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/")
+}
+
+func isStorage(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, StoragePath) }
+
+// preflight tells whether the request is a browser's question about another one,
+// which rs/cors answers by itself.
+func (s *Server) preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != "" &&
+		(isAPI(r) && s.api != nil || isStorage(r) && s.storage != nil)
+}
+
+// exposed are the headers of an answer that pages of other origins may read.
+var exposed = []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition", "Idempotent-Replayed"}
+
+// open lets pages of an allowed origin read a refusal that is made before rs/cors
+// has seen the request. Without that their scripts learn of no status and no words.
+func (s *Server) open(w http.ResponseWriter, r *http.Request) {
+	origins, h := r.Header["Origin"], w.Header()
+	if !isAPI(r) && !isStorage(r) || len(origins) != 1 || h.Get("Access-Control-Allow-Origin") != "" || !s.origins.Allow(origins[0]) {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", origins[0])
+	h.Set("Access-Control-Allow-Credentials", "true")
+	h.Set("Access-Control-Expose-Headers", strings.Join(exposed, ", "))
+	h.Add("Vary", "Origin")
 }
 
 // admit counts the request in, or answers 503 at once when the server is full
@@ -325,7 +362,7 @@ func (s *Server) admit(w *response, r *http.Request) bool {
 	s.inFlight.Add(-1)
 	s.metrics.rejected.WithLabelValues("in_flight").Inc()
 	w.Header().Set("Retry-After", "1")
-	refuse(w, r, http.StatusServiceUnavailable, "busy", "The server is busy. Try again in a moment.")
+	s.refuse(w, r, http.StatusServiceUnavailable, "busy", "The server is busy. Try again in a moment.")
 	return false
 }
 
@@ -335,25 +372,25 @@ func (s *Server) allowed(w *response, r *http.Request) bool {
 	switch {
 	case !s.hosts.serve(r.Host):
 		s.metrics.rejected.WithLabelValues("host").Inc()
-		refuse(w, r, http.StatusMisdirectedRequest, "misdirected", "This host is not served here.")
+		s.refuse(w, r, http.StatusMisdirectedRequest, "misdirected", "This host is not served here.")
 	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
 		s.metrics.rejected.WithLabelValues("method").Inc()
 		w.Header().Set("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
-		refuse(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed.")
+		s.refuse(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This method is not allowed.")
 	case !plainPath(r.URL.EscapedPath()):
 		s.metrics.rejected.WithLabelValues("path").Inc()
-		refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
+		s.refuse(w, r, http.StatusNotFound, "not_found", "There is nothing here.")
 	case r.ContentLength > maxBody: // before a client that waits for "100 Continue" sends it
 		s.metrics.rejected.WithLabelValues("size").Inc()
 		w.Header().Set("Connection", "close")
-		refuse(w, r, http.StatusRequestEntityTooLarge, "too_large", "The request is larger than anything that is taken here.")
+		s.refuse(w, r, http.StatusRequestEntityTooLarge, "too_large", "The request is larger than anything that is taken here.")
 	case overPlain(r):
 		s.metrics.rejected.WithLabelValues("plain_http").Inc()
 		s.toHTTPS(w, r)
 	case encoded(r.Header):
 		s.metrics.rejected.WithLabelValues("encoding").Inc()
 		w.Header().Set("Accept-Encoding", "identity")
-		refuse(w, r, http.StatusUnsupportedMediaType, "unsupported_media", "Compressed bodies are not read.")
+		s.refuse(w, r, http.StatusUnsupportedMediaType, "unsupported_media", "Compressed bodies are not read.")
 	default:
 		return true
 	}
@@ -363,13 +400,12 @@ func (s *Server) allowed(w *response, r *http.Request) bool {
 // toHTTPS sends a browser that opened a page over plain HTTP to the same page on
 // https, and refuses everything else: a token has travelled in the open already (P8).
 func (s *Server) toHTTPS(w *response, r *http.Request) {
-	page := !strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != "/api" && !strings.HasPrefix(r.URL.Path, StoragePath)
-	if page && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if !isAPI(r) && !isStorage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.Header().Set("Location", s.public.Scheme+"://"+s.public.Host+r.URL.RequestURI())
 		w.WriteHeader(http.StatusPermanentRedirect)
 		return
 	}
-	refuse(w, r, http.StatusForbidden, "https_required", "Use https: this server does not answer over plain HTTP.")
+	s.refuse(w, r, http.StatusForbidden, "https_required", "Use https: this server does not answer over plain HTTP.")
 }
 
 // cross lets pages of the allowed origins use what is behind it (B3). Requests
@@ -384,13 +420,13 @@ func (s *Server) cross(next http.Handler) http.Handler {
 		AllowCredentials: true,
 		AllowedMethods:   []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 		AllowedHeaders:   []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id", "Baggage", "Sentry-Trace", "Traceparent", "Tracestate"},
-		ExposedHeaders:   []string{"ETag", "Location", "Retry-After", "X-Request-Id", "Content-Disposition", "Idempotent-Replayed"},
+		ExposedHeaders:   exposed,
 		MaxAge:           600,
 	}).Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.Header["Origin"]) > 1 {
 			s.metrics.rejected.WithLabelValues("origin").Inc()
-			refuse(w, r, http.StatusBadRequest, "bad_request", "The request has more than one Origin.")
+			s.refuse(w, r, http.StatusBadRequest, "bad_request", "The request has more than one Origin.")
 			return
 		}
 		next.ServeHTTP(w, r)

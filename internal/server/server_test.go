@@ -746,6 +746,78 @@ func TestInFlightCapO2(t *testing.T) {
 	}
 }
 
+// What is refused before the API is asked carries the members that some clients
+// show, and pages of allowed origins may read it.
+func TestRefusalsReachTheirReaders(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	public, _ := url.Parse("https://api.example.com")
+	h := server.New(quiet(server.Options{
+		MaxInFlight: 1, CORSOrigins: []string{"https://app.example.com"}, PublicURL: public,
+		API: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/api/panic" {
+				panic("x")
+			}
+			entered <- struct{}{}
+			<-leave
+		}),
+		Refusal: func(r *http.Request, detail string) map[string]any {
+			if strings.HasPrefix(r.URL.Path, "/api/older/") || r.URL.Path == "/api/panic" {
+				return map[string]any{"Message": detail}
+			}
+			return nil
+		},
+	})).Handler()
+	request := func(method, target, host, origin string, headers ...string) *http.Request {
+		r := httptest.NewRequest(method, target, http.NoBody)
+		r.Host = host
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Add(headers[i], headers[i+1])
+		}
+		return r
+	}
+	const host, origin = "api.example.com", "https://app.example.com"
+	check := func(name string, r *http.Request, status int, message, allowed bool) {
+		t.Helper()
+		res := do(h, r)
+		var p map[string]any
+		if err := json.Unmarshal([]byte(body(t, res)), &p); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if res.StatusCode != status || p["detail"] == nil || p["status"] != float64(status) || p["request_id"] == "" {
+			t.Errorf("%s = %d %v, want %d", name, res.StatusCode, p, status)
+		}
+		if got, given := p["Message"]; given != message || given && got != p["detail"] {
+			t.Errorf("%s: Message = %v, want one: %v", name, got, message)
+		}
+		if got := res.Header.Get("Access-Control-Allow-Origin"); (got == r.Header.Get("Origin")) != allowed || (res.Header.Get("Access-Control-Allow-Credentials") == "true") != allowed {
+			t.Errorf("%s is open to %q, want it open: %v", name, got, allowed)
+		}
+	}
+	check("a compressed body", request("PUT", "/api/older/7", host, origin, "Content-Encoding", "gzip"), 415, true, true)
+	check("another host", request("PUT", "/api/older/7", "evil.example", origin), 421, true, true)
+	check("an odd path", request("PUT", "/api/older//7", host, origin), 404, true, true)
+	check("TRACE", request("TRACE", "/api/older/7", host, origin), 405, true, true)
+	check("a panic", request("PUT", "/api/panic", host, origin), 500, true, true)
+	check("a foreign page", request("PUT", "/api/older/7", host, "https://evil.example", "Content-Encoding", "gzip"), 415, true, false)
+	check("the other API", request("PUT", "/api/carposts/7/", host, origin, "Content-Encoding", "gzip"), 415, false, true)
+	check("two origins", request("PUT", "/api/older/7", host, origin, "Origin", origin), 400, true, false)
+	check("a page", request("GET", "/older//7", host, origin), 404, false, false)
+
+	var wg sync.WaitGroup
+	wg.Go(func() { do(h, request("PUT", "/api/older/7", host, origin)) })
+	<-entered
+	check("a full server", request("PUT", "/api/older/7", host, origin), 503, true, true)
+	res := do(h, request("OPTIONS", "/api/older/7", host, origin, "Access-Control-Request-Method", "PUT"))
+	if res.StatusCode/100 != 2 || res.Header.Get("Access-Control-Allow-Origin") != origin {
+		t.Errorf("the preflight of a full server = %d: the browser would not show why", res.StatusCode)
+	}
+	close(leave)
+	wg.Wait()
+}
+
 func TestConnectionCapO2(t *testing.T) {
 	srv := start(t, server.Options{MaxConns: 1, Site: text("ok")})
 	dial := func() net.Conn {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,12 +15,12 @@ import (
 )
 
 const entryColumns = `e.id, e.owner_id, e.date, e.platform, e.app_income, e.tips, e.commission, e.expenses, e.hours, e.distance_km, e.trips,
-	e.currency, e.note, e.earnings, e.legacy_earnings, e.created_at, e.updated_at, e.revision`
+	e.currency, e.note, e.earnings, e.legacy_earnings, e.commission_given, e.expenses_given, e.created_at, e.updated_at, e.revision`
 
 func entryFields(e *earnings.Entry) []any {
 	return []any{
 		&e.ID, &e.OwnerID, &e.Date, &e.Platform, &e.AppIncome, &e.Tips, &e.Commission, &e.Expenses, &e.Hours, &e.DistanceKM, &e.Trips,
-		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CreatedAt, &e.UpdatedAt, &e.Revision,
+		&e.Currency, &e.Note, &e.Earnings, &e.LegacyEarnings, &e.CommissionGiven, &e.ExpensesGiven, &e.CreatedAt, &e.UpdatedAt, &e.Revision,
 	}
 }
 
@@ -116,12 +117,12 @@ func (t *txn) loadEntries(ctx context.Context, entries []earnings.Entry, keep bo
 		ids[i] = entries[i].ID
 	}
 	err := t.loadThings(ctx, "entry", `owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips,
-		currency, note, earnings, legacy_earnings, created_at, updated_at`,
+		currency, note, earnings, legacy_earnings, commission_given, expenses_given, import_hash, created_at, updated_at`,
 		len(entries), keep, func(i int) *int64 { return &ids[i] }, func(i int) []any {
 			e := &entries[i]
 			return []any{
 				e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
-				e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CreatedAt, e.UpdatedAt,
+				e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CommissionGiven, e.ExpensesGiven, e.ImportHash, e.CreatedAt, e.UpdatedAt,
 			}
 		})
 	if err != nil {
@@ -237,30 +238,169 @@ func (s *Store) UpdateEntry(ctx context.Context, by account.Actor, owner, id int
 			return err
 		}
 		e.Revision++
-		_, err = tx.ExecContext(ctx, `
-			UPDATE entry SET date = $2, platform = $3, platform_key = $4, app_income = $5, tips = $6, commission = $7, expenses = $8,
-				hours = $9, distance_km = $10, trips = $11, currency = $12, note = $13, earnings = $14, legacy_earnings = $15,
-				updated_at = $16, revision = $17
-			WHERE id = $1`,
-			id, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
-			e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.UpdatedAt, e.Revision)
-		if err != nil {
-			return err
-		}
-		if !slices.Equal(loaded.Items, e.Items) {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM expense_item WHERE entry_id = $1`, id); err != nil {
-				return err
-			}
-			if err := tx.insertItems(ctx, id, e.Items); err != nil {
-				return err
-			}
-		}
-		return tx.write(ctx, by, actUpdate, objectEntry, id, e.OwnerID, changes, e.UpdatedAt)
+		return tx.saveEntry(ctx, by, loaded, e, changes)
 	})
 	if err != nil {
 		return earnings.Entry{}, fmt.Errorf("update entry %d: %w", id, err)
 	}
 	return e, nil
+}
+
+// saveEntry writes an entry that was loaded, and the history of it.
+func (t *txn) saveEntry(ctx context.Context, by account.Actor, loaded, e earnings.Entry, changes map[string][2]json.RawMessage) error {
+	_, err := t.ExecContext(ctx, `
+		UPDATE entry SET date = $2, platform = $3, platform_key = $4, app_income = $5, tips = $6, commission = $7, expenses = $8,
+			hours = $9, distance_km = $10, trips = $11, currency = $12, note = $13, earnings = $14, legacy_earnings = $15,
+			updated_at = $16, revision = $17, commission_given = $18, expenses_given = $19
+		WHERE id = $1`,
+		e.ID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
+		e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.UpdatedAt, e.Revision, e.CommissionGiven, e.ExpensesGiven)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(loaded.Items, e.Items) {
+		if _, err := t.ExecContext(ctx, `DELETE FROM expense_item WHERE entry_id = $1`, e.ID); err != nil {
+			return err
+		}
+		if err := t.insertItems(ctx, e.ID, e.Items); err != nil {
+			return err
+		}
+	}
+	return t.write(ctx, by, actUpdate, objectEntry, e.ID, e.OwnerID, changes, e.UpdatedAt)
+}
+
+// MergeEntries stores what m.Decide makes of a file and of the entries that are
+// there, all or none.
+func (s *Store) MergeEntries(ctx context.Context, by account.Actor, m earnings.Merge) error {
+	ctx, cancel := context.WithTimeout(ctx, importTimeout)
+	defer cancel()
+	err := s.inLongTx(ctx, func(tx *txn) error {
+		if id, err := tx.madeBefore(ctx, by, now()); err != nil || id != 0 {
+			return err
+		}
+		owner := by.Owner()
+		if _, _, err := tx.lockOwner(ctx, owner); err != nil { // the same file twice at once
+			return err
+		}
+		named, err := tx.entriesNamed(ctx, owner, m.IDs)
+		if err != nil {
+			return err
+		}
+		near, err := tx.entriesBetween(ctx, owner, m.From, m.To)
+		if err != nil {
+			return err
+		}
+		hashes, err := tx.importHashes(ctx, owner)
+		if err != nil {
+			return err
+		}
+		made, was, changed, err := m.Decide(named, near, hashes)
+		if err != nil {
+			return err
+		}
+		for i, e := range changed {
+			changes, err := diff(recordOf(was[i]), recordOf(e))
+			if err != nil {
+				return err
+			}
+			if err := tx.saveEntry(ctx, by, was[i], e, changes); err != nil {
+				return err
+			}
+		}
+		return tx.createEntries(ctx, by, made)
+	})
+	if err != nil {
+		return fmt.Errorf("import entries: %w", err)
+	}
+	return nil
+}
+
+// createEntries makes the new entries of a file, with their history.
+func (t *txn) createEntries(ctx context.Context, by account.Actor, entries []earnings.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	changes := make([]string, len(entries))
+	for i := range entries {
+		var err error
+		if changes[i], err = creation(recordOf(entries[i])); err != nil {
+			return err
+		}
+	}
+	ids, err := t.insertEntries(ctx, entries)
+	if err != nil {
+		return err
+	}
+	if err := t.recordEntries(ctx, by, entries, ids, changes); err != nil {
+		return err
+	}
+	return t.made(ctx, by, ids[0])
+}
+
+// namedAtOnce is how many entries are asked for in one statement.
+const namedAtOnce = 500
+
+// entriesNamed reads those of the ids that are the owner's, and locks them.
+func (t *txn) entriesNamed(ctx context.Context, owner int64, ids []int64) (found []earnings.Entry, err error) {
+	for chunk := range slices.Chunk(ids, namedAtOnce) {
+		q := &query{}
+		q.where("e.owner_id = ?", owner)
+		places := make([]string, len(chunk))
+		for i, id := range chunk {
+			places[i] = q.bind("?", id)
+		}
+		q.where("e.id IN (" + strings.Join(places, ", ") + ")")
+		part, err := t.entriesWhere(ctx, q, t.s.dialect.forUpdate)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, part...)
+	}
+	return found, nil
+}
+
+// entriesBetween reads the owner's entries of some days.
+func (t *txn) entriesBetween(ctx context.Context, owner int64, from, to calendar.Day) ([]earnings.Entry, error) {
+	if from > to {
+		return nil, nil
+	}
+	return t.entriesWhere(ctx, entryQuery(owner, earnings.Filter{From: &from, To: &to}), "")
+}
+
+func (t *txn) entriesWhere(ctx context.Context, q *query, lock string) ([]earnings.Entry, error) {
+	rows, err := t.QueryContext(ctx, `SELECT `+entryColumns+` FROM entry e`+q.clause()+` ORDER BY e.id`+lock, q.args...)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := collect(rows, scanEntry)
+	if err != nil {
+		return nil, err
+	}
+	for chunk := range slices.Chunk(pointers(entries), namedAtOnce) {
+		if err := withItems(ctx, t, chunk); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// importHashes are the hashes of the owner's imported entries.
+func (t *txn) importHashes(ctx context.Context, owner int64) (map[int64]string, error) {
+	rows, err := t.QueryContext(ctx, `SELECT id, import_hash FROM entry WHERE owner_id = $1 AND import_hash IS NOT NULL`, owner)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	hashes := map[int64]string{}
+	for rows.Next() {
+		var id int64
+		var hash string
+		if err := rows.Scan(&id, &hash); err != nil {
+			return nil, err
+		}
+		hashes[id] = hash
+	}
+	return hashes, rows.Err()
 }
 
 // DeleteEntry removes an entry of an owner if check agrees.

@@ -23,7 +23,7 @@ const postSelect = `
 	SELECT p.id, p.owner_id, o.name, o.is_active, p.make, p.model, p.version, p.engine, p.fuel, p.body, p.transmission, p.color,
 		p.emission_standard, p.location, p.contact, p.description, p.year, p.gears, p.seats, p.doors, p.mileage_km, p.power_hp,
 		p.consumption, p.offer, p.price, p.currency, p.price_period, p.status, p.moderated_at, p.moderation_reason, p.approved_at,
-		p.created_at, p.updated_at, p.revision,
+		p.price_places, p.created_at, p.updated_at, p.revision,
 		EXISTS (SELECT 1 FROM favorite f WHERE f.post_id = p.id AND f.account_id = $1)`
 
 const postFrom = ` FROM car_post p JOIN account o ON o.id = p.owner_id`
@@ -36,7 +36,7 @@ func scanPost(r row, more ...any) (listing.Post, error) {
 		&p.ID, &p.OwnerID, &p.OwnerName, &p.OwnerActive, &p.Make, &p.Model, &p.Version, &p.Engine, &p.Fuel, &p.Body, &p.Transmission, &p.Color,
 		&p.EmissionStandard, &p.Location, &p.Contact, &p.Description, &p.Year, &p.Gears, &p.Seats, &p.Doors, &p.MileageKM, &p.PowerHP,
 		&p.Consumption, &p.Offer, &p.Price, &p.Currency, &p.PricePeriod, &p.Status, &moderatedAt, &reason, &p.ApprovedAt,
-		&p.CreatedAt, &p.UpdatedAt, &p.Revision, &p.Favorite,
+		&p.PricePlaces, &p.CreatedAt, &p.UpdatedAt, &p.Revision, &p.Favorite,
 	}, more...)...)
 	if moderatedAt != nil {
 		p.Moderation = &listing.Moderation{Reason: reason.String, At: *moderatedAt}
@@ -50,14 +50,14 @@ func postsInto(into *[]listing.Post, query string, args []any) question {
 }
 
 // detailArgs are the columns that an edit writes, in the order of INSERT and
-// UPDATE, the folded ones last.
+// UPDATE, the folded ones before the last.
 func detailArgs(d listing.Details) []any {
 	return []any{
 		d.Make, d.Model, d.Version, d.Engine, d.Fuel, d.Body, d.Transmission, d.Color, d.EmissionStandard, d.Location, d.Contact,
 		d.Description, d.Year, d.Gears, d.Seats, d.Doors, d.MileageKM, d.PowerHP, d.Consumption, d.Offer, d.Price, d.Currency,
 		d.PricePeriod, d.Status,
 		text.Key(d.Make), text.Key(d.Model), text.Key(d.Fuel), text.Key(d.Body), text.Key(d.Transmission), text.Key(d.Location),
-		d.SearchText(),
+		d.SearchText(), d.PricePlaces,
 	}
 }
 
@@ -101,9 +101,9 @@ func (t *txn) insertPost(ctx context.Context, by account.Actor, p listing.Post, 
 		INSERT INTO car_post (owner_id, created_at, updated_at,
 			make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
 			description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
-			make_key, model_key, fuel_key, body_key, transmission_key, location_key, search)
+			make_key, model_key, fuel_key, body_key, transmission_key, location_key, search, price_places)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
-			$28, $29, $30, $31, $32, $33, $34)
+			$28, $29, $30, $31, $32, $33, $34, $35)
 		RETURNING id, revision`,
 		append([]any{p.OwnerID, p.CreatedAt, p.UpdatedAt}, detailArgs(p.Details)...)...).Scan(&p.ID, &p.Revision)
 	if err != nil {
@@ -210,7 +210,8 @@ func (s *Store) UpdatePost(ctx context.Context, by account.Actor, id int64, chan
 				emission_standard = $12, location = $13, contact = $14, description = $15, year = $16, gears = $17, seats = $18,
 				doors = $19, mileage_km = $20, power_hp = $21, consumption = $22, offer = $23, price = $24, currency = $25,
 				price_period = $26, status = $27, make_key = $28, model_key = $29, fuel_key = $30, body_key = $31,
-				transmission_key = $32, location_key = $33, search = $34, moderated_at = $35, moderation_reason = $36, approved_at = $37
+				transmission_key = $32, location_key = $33, search = $34, price_places = $35, moderated_at = $36, moderation_reason = $37,
+				approved_at = $38
 			WHERE id = $1`,
 			append(append([]any{id, p.UpdatedAt, p.Revision}, detailArgs(p.Details)...), timeArg(r.ModeratedAt), r.ModerationReason, timeArg(r.ApprovedAt))...)
 		if err != nil {

@@ -272,7 +272,7 @@ func (t *txn) loadPosts(ctx context.Context, posts []listing.Post, keep bool) er
 	return t.loadThings(ctx, "car_post", `owner_id, created_at, updated_at, moderated_at, moderation_reason, approved_at,
 		make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact,
 		description, year, gears, seats, doors, mileage_km, power_hp, consumption, offer, price, currency, price_period, status,
-		make_key, model_key, fuel_key, body_key, transmission_key, location_key, search`,
+		make_key, model_key, fuel_key, body_key, transmission_key, location_key, search, price_places`,
 		len(posts), keep, func(i int) *int64 { return &posts[i].ID }, func(i int) []any {
 			p := posts[i]
 			var moderatedAt, reason any

@@ -66,6 +66,46 @@ func (t *txn) made(ctx context.Context, by account.Actor, id int64) error {
 	return err
 }
 
+// Remember ties an object to the actor's idempotency key, whatever was tied to it
+// before, so that Recall finds it once.
+func (s *Store) Remember(ctx context.Context, by account.Actor, id int64, at time.Time) error {
+	return s.inTx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO idempotency (account_id, route, key, request_hash, object_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (account_id, route, key) DO UPDATE SET object_id = excluded.object_id, created_at = excluded.created_at`,
+			by.ID, by.Once.Route, by.Once.Key, by.Once.RequestHash, id, at)
+		if isForeignKey(err) { // the account was erased meanwhile
+			return account.ErrUnauthenticated
+		}
+		return err
+	})
+}
+
+// Recall takes the object that was remembered under the actor's idempotency key
+// since a moment; 0 when there is none.
+func (s *Store) Recall(ctx context.Context, by account.Actor, since time.Time) (id int64, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error { // so that nothing is written where nothing is remembered
+		return db.QueryRowContext(ctx, `SELECT object_id FROM idempotency WHERE account_id = $1 AND route = $2 AND key = $3 AND created_at > $4`,
+			by.ID, by.Once.Route, by.Once.Key, since).Scan(&id)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	err = s.inTx(ctx, func(tx *txn) error {
+		id = 0
+		err := tx.QueryRowContext(ctx, `DELETE FROM idempotency WHERE account_id = $1 AND route = $2 AND key = $3 AND created_at > $4 RETURNING object_id`,
+			by.ID, by.Once.Route, by.Once.Key, since).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) { // another request has taken it
+			return nil
+		}
+		return err
+	})
+	return id, err
+}
+
 // Answer is what a creation was answered with, to be given again.
 type Answer = account.Answer
 

@@ -237,13 +237,9 @@ func (q *tableQuery) compare(c tableColumn, e string, op table.Op, value string,
 		}
 		return q.bind(e+sign, n), nil
 	case table.Money:
-		number, negative := strings.CutPrefix(value, "-")
-		a, err := fixed.Parse(number)
+		a, err := fixed.ParseSigned(value)
 		if err != nil {
 			return "", table.Bad(c.name, "A valid number is required.")
-		}
-		if negative {
-			a = -a
 		}
 		return q.bind(e+sign, int64(a)), nil
 	}

@@ -76,7 +76,7 @@ CREATE TABLE car_post (
     transmission_key  TEXT      NOT NULL,
     location_key      TEXT      NOT NULL,
     search            TEXT      NOT NULL
-, approved_at TIMESTAMP, owner_active BOOLEAN NOT NULL DEFAULT TRUE);
+, approved_at TIMESTAMP, owner_active BOOLEAN NOT NULL DEFAULT TRUE, price_places INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX car_post_created ON car_post (created_at, id);
 CREATE INDEX car_post_make ON car_post (make_key, model_key);
 CREATE INDEX car_post_moderated ON car_post (moderated_at) WHERE moderated_at IS NOT NULL;
@@ -172,7 +172,7 @@ CREATE TABLE entry (
     created_at      TIMESTAMP NOT NULL,
     updated_at      TIMESTAMP NOT NULL,
     revision        INTEGER   NOT NULL DEFAULT 1
-);
+, commission_given BOOLEAN NOT NULL DEFAULT FALSE, expenses_given BOOLEAN NOT NULL DEFAULT FALSE, import_hash TEXT);
 CREATE INDEX entry_created ON entry (created_at);
 CREATE INDEX entry_owner_date ON entry (owner_id, date, id);
 
