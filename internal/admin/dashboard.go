@@ -130,9 +130,9 @@ func (q *request) attention(a overview.Attention) []attentionView {
 		out = append(out, attentionView{Label: label, Path: Path + resource + "/" + query, N: n, Urgent: urgent})
 	}
 	add("posts", "car posts with open reports", "?f.reported=true", a.ReportedPosts, true)
-	add("posts", "new car posts that nobody has looked at", "?f.approved=false&f.closed=false&f.status=active", a.UnseenPosts, false)
+	add("posts", "new car posts that nobody has looked at", "?f.unseen=true", a.UnseenPosts, false)
 	add("jobs", "jobs that failed", "?f.state=discarded&f.state=retryable", a.FailedJobs, true)
-	add("mails", "mails that did not leave", "?f.state=failed&f.state=queued", a.UnsentMails, true)
+	add("mails", "mails that did not leave", "?f.stuck=true", a.UnsentMails, true)
 	add("uploads", "uploads that failed", "?f.state=failed", a.FailedUploads, false)
 	add("uploads", "files that the storage has lost", "?f.state=lost", a.LostUploads, true)
 	if a.OpenRemovals > 0 && q.user.Superuser {

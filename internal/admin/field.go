@@ -251,6 +251,10 @@ func (f Field) number(s string, bad *fault.Fields, take func(int64)) {
 	if f.Widget == relationWidget {
 		n, err = strconv.ParseInt(s, 10, 64)
 	}
+	if err != nil && f.Widget == relationWidget {
+		bad.Add(f.Name, "invalid", "Choose one of the suggestions that appear while you type, or type its number.")
+		return
+	}
 	if err != nil {
 		bad.Add(f.Name, "invalid", "A valid integer is required.")
 		return

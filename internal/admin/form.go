@@ -88,6 +88,7 @@ type formView struct {
 	Related   []relatedView
 	Password  bool
 	Owner     *table.Ref
+	Notice    string
 }
 
 type fieldsetView struct {
@@ -374,6 +375,13 @@ func (q *request) create(res *Resource) error {
 
 // saved goes to where the button that was pressed leads.
 func (q *request) saved(res *Resource, id int64, message string) {
+	if res.Note != nil {
+		note, err := res.Note(q, id)
+		if err != nil { // it was saved all the same
+			q.site.Log.WarnContext(q.ctx, "saved without a note", "resource", res.Name, "object", id, "err", err)
+		}
+		message = strings.TrimSpace(message + " " + note)
+	}
 	own := Path + res.Name + "/" + strconv.FormatInt(id, 10) + "/"
 	switch {
 	case q.form.get(thenField) == "again" && q.can("add", res):
@@ -403,7 +411,7 @@ func (q *request) showForm(res *Resource, id int64, item Item, status int, bad f
 	}
 	v := formView{
 		view: q.view(item.Title, crumb{res.Plural, Path + res.Name + "/"}), Res: res, ID: id, Version: item.Version,
-		ReadOnly: !q.can("change", res),
+		ReadOnly: !q.can("change", res), Notice: item.Notice,
 	}
 	if theirs != nil {
 		v.Theirs, v.TheirsBy = theirs.changes, theirs.by

@@ -247,6 +247,54 @@ type pageLink struct {
 	Here bool
 }
 
+// readList reads the address of a list, and counts what it asks for. A part that
+// cannot be read is left out, and named among the problems: the page is not lost for
+// one wrong filter. Acts and exports do without it, see narrowed: they would reach
+// further than was meant.
+func (q *request) readList(res *Resource, values url.Values) (l *listQuery, tq table.Query, count table.Count, problems []string, err error) {
+	limit := int64(countLimit)
+	if values.Get("total") == "exact" {
+		limit = 0
+	}
+	for {
+		if l, err = q.parseList(res, values); err == nil {
+			tq, err = l.query(q)
+		}
+		if err == nil {
+			count, err = q.site.Tables.Count(q.ctx, tq, limit)
+		}
+		if f := fault.As(err); f == nil || f.Kind != fault.Invalid || !leaveOut(values, f.Fields) {
+			return l, tq, count, problems, err
+		} else {
+			for _, e := range f.Fields {
+				problems = append(problems, filterLabel(res, e.Field)+": "+e.Message)
+			}
+		}
+	}
+}
+
+// leaveOut removes the parameters of an address that fields name, and tells
+// whether there were any.
+func leaveOut(values url.Values, fields fault.Fields) bool {
+	before := len(values)
+	for _, e := range fields {
+		for _, key := range []string{e.Field, "f." + e.Field, "f." + e.Field + ".from", "f." + e.Field + ".to", "f." + e.Field + ".set"} {
+			delete(values, key)
+		}
+	}
+	return len(values) < before
+}
+
+// filterLabel is what a filter, or another part of a list's address, is called.
+func filterLabel(res *Resource, name string) string {
+	for _, f := range res.Filters {
+		if f.Column == name {
+			return f.Label
+		}
+	}
+	return map[string]string{"q": "Search", "d": "Dates", "page": "Page"}[name]
+}
+
 // list shows the rows of a resource.
 func (s *Site) list(q *request) error {
 	res, err := q.target("view")
@@ -259,26 +307,19 @@ func (s *Site) list(q *request) error {
 // showList renders the list that the address asks for, with what was wrong with
 // an edit in it.
 func (q *request) showList(res *Resource, status int, bad map[int64]fault.Fields) error {
-	l, err := q.parseList(res, q.r.URL.Query())
+	l, tq, count, problems, err := q.readList(res, q.r.URL.Query())
 	if err != nil {
 		return err
 	}
-	tq, err := l.query(q)
-	if err != nil {
-		return err
+	if len(problems) > 0 {
+		status = http.StatusBadRequest
+		q.flash = &flash{"Left out of what was asked for: " + strings.Join(problems, " ")}
 	}
 	v := listView{
 		view: q.view(res.Plural), Res: res, Query: l.values.Get("q"), Narrow: l.narrowing(), Bad: bad,
-		Filtered: len(tq.Where) > 0 || tq.Search != "", Reset: "?",
-	}
-	limit := int64(countLimit)
-	if l.values.Get("total") == "exact" {
-		limit = 0
+		Filtered: len(tq.Where) > 0 || tq.Search != "", Reset: "?", Count: count,
 	}
 	tables := q.site.Tables
-	if v.Count, err = tables.Count(q.ctx, tq, limit); err != nil {
-		return err
-	}
 	for _, c := range res.Columns {
 		tq.Columns = append(tq.Columns, c.Name)
 		tq.Columns = append(tq.Columns, c.Needs...)

@@ -43,8 +43,11 @@ type Resource struct {
 	// not seen.
 	Save func(q *request, id int64, match account.Match, change func(any) fault.Fields) error
 	// Restore is Save for what the history holds; nil: Save is.
-	Restore     func(q *request, id int64, match account.Match, change func(any) fault.Fields) error
-	Delete      func(q *request, id int64) error
+	Restore func(q *request, id int64, match account.Match, change func(any) fault.Fields) error
+	Delete  func(q *request, id int64) error
+	// Note says what an operator may have overlooked in a thing that was just saved;
+	// empty: nothing.
+	Note        func(q *request, id int64) (string, error)
 	TimeVersion bool // an Item's version is when it was changed, in microseconds; else one more with every change
 	// Opened is told that somebody looked at one.
 	Opened func(q *request, id int64) error
@@ -94,7 +97,8 @@ type Item struct {
 	Draft   any // a pointer, that the fields of the form know
 	Version int64
 	Title   string
-	Owner   int64 // whose it is
+	Owner   int64  // whose it is
+	Notice  string // what to know before reading on; empty: nothing
 }
 
 // Action is something to be done with one thing or with many.

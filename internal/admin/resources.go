@@ -101,6 +101,13 @@ func (s *Site) users() *Resource {
 			})
 			return err
 		},
+		Note: func(q *request, id int64) (string, error) {
+			_, p, err := s.Accounts.Profile(q.ctx, q.by, id)
+			if len(p.Groups) == 0 || p.Staff || p.Superuser {
+				return "", err
+			}
+			return "They are in a group without being staff: it lets them do nothing until Staff is ticked.", err
+		},
 		Delete: func(q *request, id int64) error { return s.Accounts.Erase(q.ctx, q.by, id, nil) },
 		Actions: []Action{
 			{
@@ -281,6 +288,15 @@ func (s *Site) groups() *Resource {
 			_, err := s.Accounts.ReviseGroup(q.ctx, q.by, id, match, func(d *details) fault.Fields { return append(change(d), bad...) })
 			return err
 		},
+		Note: func(q *request, id int64) (string, error) {
+			staff, err := s.Tables.Count(q.ctx, table.Query{Table: "users", Where: []table.Cond{
+				{Column: "group", Op: table.Is, Values: []string{strconv.FormatInt(id, 10)}}, {Column: "is_staff", Op: table.Is, Values: []string{"true"}},
+			}}, 1)
+			if staff.N > 0 {
+				return "", err
+			}
+			return "No member of staff is in it yet: it is chosen on the page of a user.", err
+		},
 		Delete: func(q *request, id int64) error { return s.Accounts.DeleteGroup(q.ctx, q.by, id, nil) },
 	}
 }
@@ -297,7 +313,7 @@ func (s *Site) mails() *Resource {
 			{Name: "created_at", Label: "Asked for"},
 			{Name: "settled_at", Label: "Settled"},
 		},
-		Filters: []Filter{{Column: "state", Label: "State", Choices: choices("queued", "sent", "failed", "dropped")}, {Column: "kind", Label: "Message"}, {Column: "owner", Label: "User"}, {Column: "created_at", Label: "Asked for"}},
+		Filters: []Filter{{Column: "stuck", Label: "Did not leave"}, {Column: "state", Label: "State", Choices: choices("queued", "sent", "failed", "dropped")}, {Column: "kind", Label: "Message"}, {Column: "owner", Label: "User"}, {Column: "created_at", Label: "Asked for"}},
 		Dates:   "created_at",
 		Fieldsets: []Fieldset{{Fields: []Field{
 			shown("kind", "Message"), shown("address", "To"), shown("owner", "User"), shown("state", "State"), shown("problem", "Problem"), shown("language", "Language"),

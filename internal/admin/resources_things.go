@@ -102,6 +102,7 @@ func (s *Site) posts() *Resource {
 		},
 		Filters: []Filter{
 			{Column: "reported", Label: "With open reports"},
+			{Column: "unseen", Label: "New, not looked at"},
 			{Column: "closed", Label: "Closed by operators"},
 			{Column: "approved", Label: "Approved"},
 			{Column: "status", Label: "Status", Choices: choices(listing.Statuses...)},
@@ -143,7 +144,11 @@ func (s *Site) posts() *Resource {
 		},
 		Load: func(q *request, id int64) (Item, error) {
 			p, err := s.Listings.Post(q.ctx, q.by, id)
-			return Item{Draft: &car{Record: p.Record(), Owner: p.OwnerID, photos: p.Photos}, Version: p.Revision, Title: strings.TrimSpace(p.Make + " " + p.Model), Owner: p.OwnerID}, err
+			item := Item{Draft: &car{Record: p.Record(), Owner: p.OwnerID, photos: p.Photos}, Version: p.Revision, Title: strings.TrimSpace(p.Make + " " + p.Model), Owner: p.OwnerID}
+			if p.Moderation != nil {
+				item.Notice = "Closed by an operator, and hidden from others until it is approved: " + p.Moderation.Reason
+			}
+			return item, err
 		},
 		Create: func(q *request, draft any, bad fault.Fields) (int64, error) {
 			d := as[car](draft)
@@ -181,6 +186,7 @@ func (s *Site) posts() *Resource {
 					_, err := s.Listings.Close(q.ctx, q.by, id, nil, as[closing](draft).Reason, nil)
 					return err
 				},
+				Offered: func(i Item) bool { return as[car](i.Draft).ModeratedAt == nil },
 			},
 			{
 				Name: "approve", Label: "Approve", Done: "approved", Permission: "change",
@@ -417,7 +423,7 @@ func (s *Site) entries() *Resource {
 	}
 	type item = earnings.ExpenseItem
 	return &Resource{
-		Name: "entries", Label: "entry", Plural: "Calculator entries", Object: "calculator_entry", Title: "date", Search: "the driver's name or address",
+		Name: "entries", Label: "entry", Plural: "Calculator entries", Object: "calculator_entry", Title: "date", Order: []table.Order{{Column: "date", Desc: true}}, Search: "the driver's name or address",
 		Columns: []Column{
 			{Name: "date", Label: "Day"},
 			{Name: "owner", Label: "Driver"},
@@ -495,7 +501,7 @@ type paper struct {
 
 func (s *Site) documents() *Resource {
 	return &Resource{
-		Name: "documents", Label: "document", Plural: "Documents", Object: "document", Title: "title", Search: "the driver's name or address, title, number, issuer",
+		Name: "documents", Label: "document", Plural: "Documents", Object: "document", Title: "title", Order: []table.Order{{Column: "expires_on"}}, Search: "the driver's name or address, title, number, issuer",
 		Columns: []Column{
 			{Name: "type", Label: "Type", Show: showHumane("type")},
 			{Name: "title", Label: "Title"},

@@ -58,15 +58,24 @@ func (s *Service) Approve(ctx context.Context, by account.Actor, id int64, match
 // Restore writes an earlier version of a post back. change edits the record and
 // returns what it could not read. The details are held to what Revise holds them
 // to. The owner is told when it hides the post, or shows it again; a post that is
-// hidden for a reason that did not hide it until now is so from now on.
+// hidden for a reason that did not hide it until now is so from now on. An act that
+// it takes back is taken back whole: reports that a closing or an approval resolved
+// are open again.
 func (s *Service) Restore(ctx context.Context, by account.Actor, id int64, match account.Match, change func(*Record) fault.Fields) (Post, error) {
 	return s.moderate(ctx, by, id, match, func(p *Post, fx *Effects, now time.Time) error {
 		before := p.Details
+		closed, approved := p.Moderation, p.ApprovedAt
 		r := p.Record()
 		bad := change(&r)
 		p.Details, p.ApprovedAt = r.Details, r.ApprovedAt
 		p.tidy()
 		p.validate(&before, now.Year(), true, &bad)
+		switch { // such an act has resolved them at its own moment
+		case closed != nil && r.ModerationReason == nil:
+			fx.Reopen = &closed.At
+		case approved != nil && r.ApprovedAt == nil:
+			fx.Reopen = approved
+		}
 		if r.ModerationReason == nil {
 			p.lift(fx)
 			return bad.Err()

@@ -33,6 +33,7 @@ type Report struct {
 type Effects struct {
 	Tell    account.MailKind // a message to the owner about the post; empty for none
 	Resolve *time.Time       // the moment at which all open reports about it are resolved; nil leaves them open
+	Reopen  *time.Time       // reports that were resolved at this moment are open again; nil leaves them resolved
 }
 
 // Store is what Service needs from the database. A method is one transaction.

@@ -1,9 +1,13 @@
 package store
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ridecopilot/ridecopilot/internal/overview"
 )
 
 var sqliteDialect = dialect{
@@ -23,7 +27,8 @@ var sqliteDialect = dialect{
 	integrity:       `PRAGMA integrity_check(10)`,
 	words: strings.NewReplacer(
 		"{now}", "strftime('%Y-%m-%d %H:%M:%f', 'now')", "{today}", "date('now')", "{in30days}", "date('now', '+30 days')",
-		"{joberror}", "json_extract(CAST(j.errors AS text), '$[#-1].error')", "{jobargs}", "CAST(j.args AS text)"),
+		"{unseensince}", sqliteAgo(overview.UnseenFor), "{mailsbefore}", sqliteAgo(overview.MailPatience),
+		"{joberror}", "json_extract(j.errors, '$[#-1].error')", "{jobargs}", "json(j.args)"),
 	beforeImport: []string{loadCache},
 	searchMatch: func(words []string) string {
 		const in = "p.id IN (SELECT rowid FROM car_post_search WHERE car_post_search MATCH ?)"
@@ -62,6 +67,7 @@ var postgresDialect = dialect{
 	utcDay:    func(column string) string { return "CAST(" + column + " AT TIME ZONE 'UTC' AS date)" },
 	words: strings.NewReplacer(
 		"{now}", "now()", "{today}", "CURRENT_DATE", "{in30days}", "(CURRENT_DATE + 30)",
+		"{unseensince}", postgresAgo(overview.UnseenFor), "{mailsbefore}", postgresAgo(overview.MailPatience),
 		"{joberror}", "(j.errors[array_upper(j.errors, 1)]->>'error')", "{jobargs}", "CAST(j.args AS text)"),
 	planAnew:   []any{pgx.QueryExecModeCacheDescribe},
 	forUpdate:  " FOR UPDATE",
@@ -76,4 +82,14 @@ var postgresDialect = dialect{
 	searchTerm: func(words []string) string { // 'skoda':* & 'octavia':*
 		return `'` + strings.Join(words, `':* & '`) + `':*`
 	},
+}
+
+// sqliteAgo is the moment so long before now, as SQL.
+func sqliteAgo(d time.Duration) string {
+	return fmt.Sprintf("strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '-%d seconds')", int(d.Seconds()))
+}
+
+// postgresAgo is the moment so long before now, as SQL.
+func postgresAgo(d time.Duration) string {
+	return fmt.Sprintf("(now() - interval '%d seconds')", int(d.Seconds()))
 }

@@ -234,6 +234,11 @@ func (t *txn) carryOutPost(ctx context.Context, by account.Actor, p listing.Post
 			return err
 		}
 	}
+	if fx.Reopen != nil {
+		if err := t.reopenReports(ctx, by, p.ID, *fx.Reopen, p.UpdatedAt); err != nil {
+			return err
+		}
+	}
 	if fx.Tell == "" {
 		return nil
 	}
@@ -251,15 +256,30 @@ func (t *txn) carryOutPost(ctx context.Context, by account.Actor, p listing.Post
 
 // resolveReports resolves what is open against a post.
 func (t *txn) resolveReports(ctx context.Context, by account.Actor, post int64, at time.Time) error {
-	rows, err := t.QueryContext(ctx, `
-		UPDATE report SET resolved_at = $2, resolved_by = $3 WHERE post_id = $1 AND resolved_at IS NULL RETURNING `+reportColumns, post, at, nullID(by.ID))
+	return t.changeReports(ctx, by, at, `
+		UPDATE report SET resolved_at = $2, resolved_by = $3 WHERE post_id = $1 AND resolved_at IS NULL RETURNING `+reportColumns,
+		func(before *listing.Report) { before.ResolvedAt, before.ResolvedBy = nil, nil }, post, timeArg(&at), nullID(by.ID))
+}
+
+// reopenReports opens again what was resolved against a post at a moment, by whoever
+// it was.
+func (t *txn) reopenReports(ctx context.Context, by account.Actor, post int64, resolved, at time.Time) error {
+	return t.changeReports(ctx, by, at, `
+		UPDATE report SET resolved_at = NULL, resolved_by = NULL WHERE post_id = $1 AND resolved_at = $2 RETURNING `+reportColumns,
+		func(before *listing.Report) { before.ResolvedAt = &resolved }, post, timeArg(&resolved))
+}
+
+// changeReports runs a change that returns reports, and records each; restore makes
+// a changed one what it was before.
+func (t *txn) changeReports(ctx context.Context, by account.Actor, at time.Time, change string, restore func(*listing.Report), args ...any) error {
+	rows, err := t.QueryContext(ctx, change, args...)
 	if err != nil {
 		return err
 	}
-	resolved, err := collect(rows, scanReport)
-	for _, r := range resolved {
+	changed, err := collect(rows, scanReport)
+	for _, r := range changed {
 		before := r
-		before.ResolvedAt, before.ResolvedBy = nil, nil
+		restore(&before)
 		if err == nil {
 			err = t.record(ctx, by, actUpdate, objectReport, r.ID, r.ReporterID, recordOfReport(before), recordOfReport(r), at)
 		}

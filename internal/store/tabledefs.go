@@ -132,6 +132,8 @@ var tableDefs = []tableDef{
 			[]tableColumn{
 				{name: "closed", kind: table.Bool, expr: "(p.moderated_at IS NOT NULL)"},
 				{name: "approved", kind: table.Bool, expr: "(p.approved_at IS NOT NULL)"},
+				// The dashboard counts the same: Store.Attention.
+				{name: "unseen", kind: table.Bool, ask: "p.approved_at IS NULL AND p.moderated_at IS NULL AND p.status = 'active' AND p.created_at >= {unseensince}"},
 				{name: "reported", kind: table.Bool, ask: "p.id IN (SELECT post_id FROM report WHERE resolved_at IS NULL)"},
 				{name: "reports", kind: table.Number, expr: "(SELECT count(*) FROM report r WHERE r.post_id = p.id AND r.resolved_at IS NULL)", shown: true},
 				{name: "photos", kind: table.Number, expr: "(SELECT count(*) FROM upload u WHERE u.post_id = p.id AND u.state = 'ready')", shown: true},
@@ -252,7 +254,10 @@ var tableDefs = []tableDef{
 		name: "mails", from: "mail m", id: "m.id", joins: " LEFT JOIN account o ON o.id = m.account_id",
 		columns: columns(
 			plain(table.Number, "m.", "id"),
-			[]tableColumn{link("owner", "m.account_id", personLabel("o"), "users")},
+			[]tableColumn{
+				link("owner", "m.account_id", personLabel("o"), "users"),
+				{name: "stuck", kind: table.Bool, ask: "m.state = 'failed' OR (m.state = 'queued' AND m.created_at <= {mailsbefore})"},
+			},
 			plain(table.Choice, "m.", "kind", "state", "language"),
 			plain(table.Text, "m.", "address", "problem", "name"),
 			nullable(table.Number, "m.", "document_id", "post_id", "days_left"),
