@@ -251,7 +251,7 @@ func (w *world) tab() *page {
 func (w *world) page(ctx context.Context) *page {
 	w.Helper()
 	p := &page{browsertest.NewTab(ctx, w.T), w, map[string]bool{}}
-	p.Do(w.T, browsertest.Look(1280, "light"))
+	p.Do(w.T, browsertest.Look(1600, "light"))
 	return p
 }
 

@@ -3,6 +3,7 @@ package inbrowser_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -91,7 +92,7 @@ func TestSignIn_B1_B9_Z6(t *testing.T) {
 		g := w.client()
 		var last int64
 		for range 11 {
-			last = g.send("POST", "login/", "application/x-www-form-urlencoded", "email=guess%40example.com&password=x", nil)
+			last = g.send("POST", "login/", "application/x-www-form-urlencoded", "email=guess%40example.com&password=x", http.Header{"Sec-Fetch-Site": {"same-origin"}})
 		}
 		w.status(last, 429, "the eleventh guess")
 		p.fine()

@@ -3,7 +3,7 @@
 
 // Menus and filters stand open where there is room.
 for (const fold of document.querySelectorAll("details[data-wide-open]")) {
-  fold.open = matchMedia("(min-width: 1000px)").matches;
+  fold.open = matchMedia(`(min-width: ${fold.dataset.wideOpen}px)`).matches;
 }
 
 // One tick for all rows of the page.
