@@ -253,8 +253,8 @@ func (c *config) parse() {
 
 // isPort tells whether a listener can have a port; 0 is any that is free.
 func isPort(port string) bool {
-	n, err := net.LookupPort("tcp", port)
-	return err == nil && n >= 0 && n <= 65535 && port != ""
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && strconv.FormatUint(n, 10) == port
 }
 
 // isAny tells whether a listener at host takes what comes to any address.

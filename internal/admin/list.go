@@ -263,12 +263,12 @@ func (q *request) readList(res *Resource, values url.Values) (l *listQuery, tq t
 		if err == nil {
 			count, err = q.site.Tables.Count(q.ctx, tq, limit)
 		}
-		if f := fault.As(err); f == nil || f.Kind != fault.Invalid || !leaveOut(values, f.Fields) {
+		f := fault.As(err)
+		if f == nil || f.Kind != fault.Invalid || !leaveOut(values, f.Fields) {
 			return l, tq, count, problems, err
-		} else {
-			for _, e := range f.Fields {
-				problems = append(problems, filterLabel(res, e.Field)+": "+e.Message)
-			}
+		}
+		for _, e := range f.Fields {
+			problems = append(problems, filterLabel(res, e.Field)+": "+e.Message)
 		}
 	}
 }

@@ -160,7 +160,7 @@ func TestDefaultOrders(t *testing.T) {
 		}
 		list := func(page string) *answer {
 			a := w.root.get(page).want(http.StatusOK)
-			a.body = a.body[strings.Index(a.body, "<tbody>"):]
+			_, a.body, _ = strings.Cut(a.body, "<tbody>")
 			return a
 		}
 		day := func(ago calendar.Day) string { return (today - ago).UTC().Format("2 Jan 2006") }

@@ -76,7 +76,7 @@ func TestHeadsLeave(t *testing.T) {
 	}{
 		"no body":        {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, 204, ""},
 		"nothing":        {func(http.ResponseWriter, *http.Request) {}, 200, ""},
-		"a redirect":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", 303) }, 303, "See Other"},
+		"a redirect":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusSeeOther) }, 303, "See Other"},
 		"a panic behind": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200); panic("x") }, 500, "Something went wrong"},
 		"twice":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); w.WriteHeader(200) }, 404, ""},
 		"a file": {func(w http.ResponseWriter, r *http.Request) {

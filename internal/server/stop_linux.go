@@ -54,7 +54,7 @@ func waiting(l net.Listener) bool {
 	}
 	pending := false
 	_ = raw.Control(func(fd uintptr) {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		n, err := unix.Poll(p, 0)
 		pending = err == nil && n > 0
 	})

@@ -67,10 +67,13 @@ func (b *Bucket) download(w http.ResponseWriter, r *http.Request, key string) {
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin") // the web client has another origin
 	h.Set("Cache-Control", cacheControl(d, b.now()))
 	h.Set("ETag", o.ETag)
-	// One range is streamed; many would be a way to have the file many times for
-	// the price of one request.
-	if strings.Contains(strings.Join(r.Header.Values("Range"), ","), ",") {
+	// One range of bytes is streamed. Many would be a way to have the file many times
+	// for the price of one request, and ranges of another unit are ignored (RFC 9110,
+	// 14.2): net/http would refuse them.
+	if asked := strings.Join(r.Header.Values("Range"), ","); strings.Contains(asked, ",") || !strings.HasPrefix(strings.ToLower(asked), "bytes=") {
 		r.Header.Del("Range")
+	} else {
+		r.Header.Set("Range", "bytes="+asked[len("bytes="):]) // units have no case
 	}
 	http.ServeContent(&content{ResponseWriter: w, request: r}, r, "", o.Modified, f)
 }

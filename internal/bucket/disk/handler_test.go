@@ -481,6 +481,14 @@ func TestServedHeaders(t *testing.T) {
 		if w.Code != 200 || w.Body.String() != "0123456789" {
 			t.Errorf("many ranges: %d %q", w.Code, w.Body)
 		}
+		// A range of an unknown unit is ignored; that of bytes has no case.
+		for value, want := range map[string]string{"seconds=0-1": "0123456789", "bytes 0-1": "0123456789", "": "0123456789", "Bytes=2-4": "234"} {
+			r.Header.Set("Range", value)
+			w = httptest.NewRecorder()
+			if b.ServeHTTP(w, r); w.Code >= 300 || w.Body.String() != want {
+				t.Errorf("Range %q: %d %q, want %q", value, w.Code, w.Body, want)
+			}
+		}
 	}
 }
 
