@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/store"
@@ -129,4 +130,49 @@ func TestReset_EveryLinkUntilOneIsUsed_T9(t *testing.T) {
 			}
 		}
 	})
+}
+
+// lanes is a store in which a guess waits for its hash: the lane is as full as that.
+type lanes struct {
+	*calls
+	wait func()
+}
+
+func (l *lanes) UserByMailbox(ctx context.Context, key string) (account.User, error) {
+	l.wait()
+	return l.calls.UserByMailbox(ctx, key)
+}
+
+// The pause of a guess and the wait for its hash are one: the right password is held
+// back for 2.5 s at most, however full the lane is. A right and a wrong one are held
+// alike.
+func TestGuessDelay_CountsTheLane_T6(t *testing.T) {
+	s := storetest.New(t)
+	for _, tt := range []struct{ lane, pause time.Duration }{{0, 2500 * time.Millisecond}, {1900 * time.Millisecond, 600 * time.Millisecond}, {3 * time.Second, 0}} {
+		w := newWorld(t, s, nil)
+		email := fmt.Sprintf("ana%d@example.com", tt.lane)
+		w.register(email)
+		held := account.NewService(&lanes{w.store, func() { w.pass(tt.lane) }}, account.Options{
+			Secret: secret, Throttle: true, Hasher: w.hash, Now: w.now,
+			Wait: func(_ context.Context, d time.Duration) error { w.waits = append(w.waits, d); return nil },
+		})
+		for i := range 30 {
+			_, err := w.SignIn(t.Context(), from(fmt.Sprintf("203.0.113.%d", i)), account.SessionAPI, email, "wrong"+newPass)
+			wantErr(t, "a guess", err, account.ErrBadCredentials)
+		}
+		for name, pw := range map[string]string{"right": goodPass, "wrong": newPass} {
+			w.waits = nil
+			_, err := held.SignIn(t.Context(), from("198.51.100."+name), account.SessionAPI, email, pw)
+			if (err == nil) != (name == "right") {
+				t.Errorf("the %s password: %v", name, err)
+			}
+			var pause time.Duration
+			for _, d := range w.waits {
+				pause += d
+			}
+			if pause != tt.pause {
+				t.Errorf("after %v in the lane the %s password waits %v more, want %v", tt.lane, name, pause, tt.pause)
+			}
+		}
+	}
 }

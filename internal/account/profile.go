@@ -268,11 +268,14 @@ func (s *Service) Reauthenticate(ctx context.Context, by Actor, u User, current 
 	if current == nil {
 		return reauthenticate("required", "This needs your current password.")
 	}
-	forgive, err := s.countGuess(ctx, by, "reauthenticate", itoa(int(u.ID)))
+	g, err := s.countGuess(ctx, by, "reauthenticate", itoa(int(u.ID)))
 	if err != nil {
 		return err
 	}
 	good, _, err := s.o.Hasher.Verify(ctx, u.PasswordHash, *current)
+	if err == nil {
+		err = s.hold(ctx, g)
+	}
 	if err != nil {
 		return err
 	}
@@ -280,7 +283,7 @@ func (s *Service) Reauthenticate(ctx context.Context, by Actor, u User, current 
 		s.o.Log.WarnContext(ctx, "current password refused", "event", "reauthentication_refused", "user", u.ID)
 		return reauthenticate("incorrect", "The current password is not correct.")
 	}
-	return s.store.ForgiveAttempts(ctx, forgive)
+	return s.store.ForgiveAttempts(ctx, g.counters)
 }
 
 func reauthenticate(code, message string) error {

@@ -23,7 +23,7 @@ const (
 	guessesPerSource = 100 // by source
 	freeGuesses      = 10  // by account from anywhere, before they are slowed down
 	firstDelay       = 250 * time.Millisecond
-	longestDelay     = 2500 * time.Millisecond // with the hash and the waiting for it, 3 s in all
+	longestDelay     = 2500 * time.Millisecond // the wait for the hash, 2 s at most, is part of it
 )
 
 // Credentials are what a sign-in gives.
@@ -101,7 +101,7 @@ func (s *Service) idleUntil(session Session) time.Time {
 // authenticate finds the person whom address and password belong to.
 func (s *Service) authenticate(ctx context.Context, by Actor, kind SessionKind, email, pw string) (User, error) {
 	key := MailboxKey(email)
-	forgive, err := s.countGuess(ctx, by, "login", key)
+	g, err := s.countGuess(ctx, by, "login", key)
 	if err != nil {
 		return User{}, err
 	}
@@ -111,6 +111,9 @@ func (s *Service) authenticate(ctx context.Context, by Actor, kind SessionKind, 
 	}
 	// An unknown address has an empty hash, which costs as much to refuse.
 	good, renew, err := s.o.Hasher.Verify(ctx, u.PasswordHash, pw)
+	if err == nil {
+		err = s.hold(ctx, g)
+	}
 	if err != nil {
 		return User{}, err
 	}
@@ -122,7 +125,7 @@ func (s *Service) authenticate(ctx context.Context, by Actor, kind SessionKind, 
 		}
 		return User{}, ErrBadCredentials
 	}
-	if err := s.store.ForgiveAttempts(ctx, forgive); err != nil {
+	if err := s.store.ForgiveAttempts(ctx, g.counters); err != nil {
 		return User{}, wrap("forgive attempts", err)
 	}
 	if renew {
@@ -131,11 +134,18 @@ func (s *Service) authenticate(ctx context.Context, by Actor, kind SessionKind, 
 	return u, nil
 }
 
+// guess is a guess at a password that was counted.
+type guess struct {
+	counters []string      // to take it back from
+	at       time.Time     // when it was made
+	delay    time.Duration // from then on, before it is answered
+}
+
 // countGuess counts a guess at a password before it is looked at, so that many
-// at once cannot slip through. It returns the counters to take it back from.
-func (s *Service) countGuess(ctx context.Context, by Actor, what, account string) ([]string, error) {
+// at once cannot slip through.
+func (s *Service) countGuess(ctx context.Context, by Actor, what, account string) (guess, error) {
 	if !s.o.Throttle || by.Manages {
-		return nil, nil
+		return guess{}, nil
 	}
 	source := network(by.Address)
 	attempts := []Attempt{
@@ -145,21 +155,31 @@ func (s *Service) countGuess(ctx context.Context, by Actor, what, account string
 	}
 	counts, err := s.store.CountAttempts(ctx, attempts, s.now())
 	if err != nil {
-		return nil, wrap("count attempt", err)
+		return guess{}, wrap("count attempt", err)
 	}
 	for i, c := range counts[:2] {
 		if c.N > attempts[i].Max {
 			note.Limit(ctx, what)
 			s.o.Log.WarnContext(ctx, "throttled", "event", "throttled", "what", what, "address", s.hashed(account), "source", by.Address)
-			return nil, s.tooMany(c.Until)
+			return guess{}, s.tooMany(c.Until)
 		}
 	}
-	if d := guessDelay(counts[2].N); d > 0 {
-		if err := s.o.Wait(ctx, d); err != nil {
-			return nil, fault.Busy(fault.Unavailable, "The server is busy. Try again shortly.", time.Second)
-		}
+	return guess{[]string{attempts[0].Key, attempts[1].Key, attempts[2].Key}, s.now(), guessDelay(counts[2].N)}, nil
+}
+
+// hold keeps the answer to a guess back until its delay is over. The time that the
+// password has waited for its hash counts: otherwise the right one would wait for
+// both. A right and a wrong one are held alike, so that no one who guesses can hang
+// up early on the wrong ones.
+func (s *Service) hold(ctx context.Context, g guess) error {
+	left := g.delay - s.now().Sub(g.at)
+	if left <= 0 {
+		return nil
 	}
-	return []string{attempts[0].Key, attempts[1].Key, attempts[2].Key}, nil
+	if err := s.o.Wait(ctx, left); err != nil {
+		return fault.Busy(fault.Unavailable, "The server is busy. Try again shortly.", time.Second)
+	}
+	return nil
 }
 
 // guessDelay is how long the nth guess at one account from anywhere waits: it

@@ -194,8 +194,11 @@ func checkQuery(raw string, known map[string]bool) error {
 	}
 	var bad fault.Fields
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if !known[name] {
-			bad.Add(strings.ToValidUTF8(name, "\ufffd"), "unknown", "There is no such parameter.")
+		switch shown, values := strings.ToValidUTF8(name, "\ufffd"), query[name]; {
+		case !known[name]:
+			bad.Add(shown, "unknown", "There is no such parameter.")
+		case len(values) > 1:
+			bad.Add(shown, "duplicate", "This parameter stands in the query more than once.")
 		}
 	}
 	return bad.Err()

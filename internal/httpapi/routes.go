@@ -325,7 +325,11 @@ func (a *API) register() {
 		"/api/openapi.yaml": {"application/yaml", a.asYAML},
 	} {
 		a.routes = append(a.routes, Route{get, path, true})
-		a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+		a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			if err := checkQuery(r.URL.RawQuery, nil); err != nil {
+				a.fail(w, r, err)
+				return
+			}
 			w.Header().Set("Content-Type", file.media)
 			w.Header().Set("Cache-Control", "public, max-age=300")
 			_, _ = w.Write(file.text()) // fails only if the client has gone

@@ -165,6 +165,7 @@ const (
 	MaxSize       = 10 << 20
 	MaxPhotos     = 20      // of one post
 	MaxUnfinished = 20      // of one owner
+	MaxBegun      = 200     // of one owner while a permit lives, those that were deleted or refused as well: a permit that was given out cannot be taken back from S3
 	MaxBytes      = 2 << 30 // of one owner, all uploads together
 	PermitLife    = 10 * time.Minute
 	SweepAfter    = PermitLife + time.Minute // when no permit of now counts any more, whoever's clock is asked
@@ -196,6 +197,7 @@ var (
 	ErrReplacedAway = fault.New(fault.Conflict, "The file was uploaded again while it was being looked at. Complete it once more.")
 	ErrTooMany      = fault.New(fault.Conflict, fmt.Sprintf("This car post has %d photos, unfinished ones among them, which is the limit. Delete one first.", MaxPhotos))
 	ErrUnfinished   = fault.New(fault.Conflict, fmt.Sprintf("You have %d unfinished uploads, which is the limit. Complete some, or delete them.", MaxUnfinished))
+	ErrBegun        = fault.Busy(fault.TooMany, fmt.Sprintf("You have begun %d uploads within ten minutes, which is the limit. Try again in ten minutes.", MaxBegun), PermitLife)
 	ErrQuota        = fault.New(fault.Conflict, fmt.Sprintf("Your photos and files would take more than %d GB, which is the limit. Delete some first.", MaxBytes>>30))
 	ErrNoReplaced   = fault.InvalidField("replaces", "does_not_exist", "This car post has no such photo.")
 	ErrFull         = fault.New(fault.Full, "There is no room for more files.")

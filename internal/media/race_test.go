@@ -235,6 +235,29 @@ func TestTakeTwo(t *testing.T) {
 	})
 }
 
+// A permit that was given out cannot be taken back from S3: how many are begun and
+// deleted is bounded while they live.
+func TestBegun_Z8(t *testing.T) {
+	each(t, func(w *world) {
+		r := media.Request{Target: w.photo(), File: media.File{Name: "a.jpg", ContentType: "image/jpeg", Size: 10}}
+		begin := func(by account.Actor) error {
+			u, _, _, err := w.Start(w.Context(), by, r, nil)
+			if err == nil {
+				err = w.Delete(w.Context(), by, w.photo(), u.ID)
+			}
+			return err
+		}
+		for range media.MaxBegun {
+			w.must(begin(w.ana))
+		}
+		if err := begin(w.ana); !errors.Is(err, media.ErrBegun) {
+			t.Errorf("one more: %v, want %v", err, media.ErrBegun)
+		}
+		w.advance(media.PermitLife)
+		w.must(begin(w.ana))
+	})
+}
+
 // Only what its owner sees counts: what was deleted or refused gives its place back
 // at once (promise Z8). A repetition of the request that began it gets no permit.
 func TestDropped_Z8(t *testing.T) {

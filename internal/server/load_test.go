@@ -26,7 +26,11 @@ import (
 // 503 at once, small ones go on, and room comes back within seconds.
 func TestAnswersBudget_O3(t *testing.T) {
 	list := bytes.Repeat([]byte("x"), 400<<10)
+	changed := 0
 	site := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			changed++
+		}
 		if r.URL.Path == "/list" {
 			w.Header().Set("ETag", `"1"`)
 			_, _ = w.Write(list)
@@ -50,6 +54,12 @@ func TestAnswersBudget_O3(t *testing.T) {
 		wantProblem(t, res, 503, "busy")
 		if res, _ := answerOf(t, ask("/")); body(t, res) != "small" {
 			t.Error("a small answer is not given")
+		}
+		// A change that was made is never answered that it may be repeated.
+		c := p.dial(t)
+		_, _ = io.WriteString(c, "POST /list HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+		if res, _ := answerOf(t, c); res.StatusCode != 200 || len(body(t, res)) != len(list) || changed != 1 {
+			t.Errorf("a change = %d, made %d times", res.StatusCode, changed)
 		}
 		if d := time.Since(start); d != 0 {
 			t.Errorf("the answers took %v", d)
@@ -172,7 +182,7 @@ func TestPlainHTTP_P8(t *testing.T) {
 		return do(h, r)
 	}
 	const proxy, stranger = "10.0.0.1", "203.0.113.9"
-	for _, path := range []string{"/", "/admin/posts/?q=x", "/account/reset/?token=abc"} {
+	for _, path := range []string{"/", "/api/docs/", "/admin/posts/?q=x", "/account/reset/?token=abc"} {
 		res := ask("GET", path, proxy, "http")
 		if res.StatusCode != 308 || res.Header.Get("Location") != "https://copilot.example"+path || body(t, res) != "" {
 			t.Errorf("%s = %d to %q", path, res.StatusCode, res.Header.Get("Location"))
@@ -181,7 +191,7 @@ func TestPlainHTTP_P8(t *testing.T) {
 	for _, refused := range [][2]string{{"GET", "/api/user/"}, {"POST", "/api/login"}, {"GET", "/storage/x"}, {"POST", "/admin/login/"}} {
 		wantProblem(t, ask(refused[0], refused[1], proxy, "http"), 403, "https_required")
 	}
-	for name, proto := range map[string][]string{"the last entry": {"https, http"}, "the last line": {"https", "HTTP "}} {
+	for name, proto := range map[string][]string{"the last entry": {"https, http"}, "the last line": {"https", "HTTP "}, "an empty element behind it": {"http, ,"}} {
 		if res := ask("GET", "/api/user/", proxy, proto...); res.StatusCode != 403 {
 			t.Errorf("%s = %d", name, res.StatusCode)
 		}

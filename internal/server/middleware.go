@@ -78,7 +78,9 @@ func (w *response) Write(p []byte) (int, error) {
 	}
 	if size := int64(len(p)); size > smallWrite {
 		if !w.s.answers.take(size) {
-			if w.waiting {
+			// Whatever another method has changed is done: to say "try again" would have
+			// it done twice.
+			if w.waiting && (w.r.Method == http.MethodGet || w.r.Method == http.MethodHead) {
 				w.refuseForRoom()
 				return len(p), nil
 			}

@@ -37,7 +37,7 @@ const StoragePath = "/storage/"
 const (
 	headerTimeout = 5 * time.Second       // for the headers of a request
 	headerBytes   = 32 << 10              // of headers at most
-	maxBody       = 12 << 20              // of a body that announces its length; the largest is a photo with its form
+	maxBody       = 48 << 20              // of a body that announces its length; a photo that is too large for a route is told so by it
 	idleTimeout   = 75 * time.Second      // longer than the 60 s of common balancers, so that they close first
 	writeTimeout  = 60 * time.Second      // for an answer, unless its handler asks for more
 	bodyTimeout   = 60 * time.Second      // waiting for a body, unless its handler asks for more
@@ -400,7 +400,8 @@ func (s *Server) allowed(w *response, r *http.Request) bool {
 // toHTTPS sends a browser that opened a page over plain HTTP to the same page on
 // https, and refuses everything else: a token has travelled in the open already (P8).
 func (s *Server) toHTTPS(w *response, r *http.Request) {
-	if !isAPI(r) && !isStorage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	page := !isAPI(r) && !isStorage(r) || strings.HasPrefix(r.URL.Path, "/api/docs")
+	if page && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.Header().Set("Location", s.public.Scheme+"://"+s.public.Host+r.URL.RequestURI())
 		w.WriteHeader(http.StatusPermanentRedirect)
 		return

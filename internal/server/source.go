@@ -53,9 +53,13 @@ func plainAt(peer string, proto []string, trusted []netip.Prefix) bool {
 	if !ok || !within(addr, trusted) {
 		return false
 	}
-	last := proto[len(proto)-1]
-	last = last[strings.LastIndexByte(last, ',')+1:]
-	return strings.EqualFold(strings.Trim(last, " \t"), "http")
+	last := ""
+	for entry := range strings.SplitSeq(strings.Join(proto, ","), ",") {
+		if entry = strings.Trim(entry, " \t"); entry != "" {
+			last = entry
+		}
+	}
+	return strings.EqualFold(last, "http")
 }
 
 // source is the address of the client behind peer. X-Forwarded-For is read from

@@ -135,13 +135,17 @@ func (t *txn) checkUploadLimits(ctx context.Context, by account.Actor, u media.U
 	if unlimited {
 		return nil
 	}
-	var unfinished, bytes int64
+	var begun, unfinished, bytes int64
 	err := t.QueryRowContext(ctx, `
-		SELECT COALESCE(SUM(CASE WHEN state = 'started' THEN 1 ELSE 0 END), 0), CAST(COALESCE(SUM(size), 0) AS bigint)
-		FROM upload WHERE owner_id = $1 AND state <> 'dropped' AND (state <> 'started' OR created_at > $2)`, u.OwnerID, since).Scan(&unfinished, &bytes)
+		SELECT COALESCE(SUM(CASE WHEN created_at > $3 THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN state = 'started' AND created_at > $2 THEN 1 ELSE 0 END), 0),
+			CAST(COALESCE(SUM(CASE WHEN state <> 'dropped' AND (state <> 'started' OR created_at > $2) THEN size ELSE 0 END), 0) AS bigint)
+		FROM upload WHERE owner_id = $1`, u.OwnerID, since, u.CreatedAt.Add(-media.PermitLife)).Scan(&begun, &unfinished, &bytes)
 	switch {
 	case err != nil:
 		return err
+	case begun >= media.MaxBegun:
+		note.Limit(ctx, "begun_uploads")
+		return media.ErrBegun
 	case unfinished >= media.MaxUnfinished:
 		note.Limit(ctx, "unfinished_uploads")
 		return media.ErrUnfinished

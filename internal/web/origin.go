@@ -23,6 +23,13 @@ var (
 // have some of their own: capacitor, ionic, tauri.
 var appScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
 
+// names are read as browsers read hosts (UTS 46, not strict): with underscores, and
+// with hyphens in any place, as previews and containers have them.
+var names = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false), idna.CheckHyphens(false))
+
+// hostForm is a host in ASCII: labels with dots between, and perhaps one at the end.
+var hostForm = regexp.MustCompile(`^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$`)
+
 // ParseOrigin returns an origin as browsers spell it in the header Origin: in lower
 // case, the host in ASCII, without the port that goes without saying and without a
 // slash at its end. Its errors are the Err values above.
@@ -67,9 +74,9 @@ func ParseHost(scheme, hostport string) (string, bool) {
 		}
 		name = "[" + ip.String() + "]"
 	} else {
-		ascii, err := idna.Lookup.ToASCII(name)
-		again, errAgain := idna.Lookup.ToASCII(ascii) // some names have an ASCII form that is no name
-		if err != nil || errAgain != nil || again != ascii || ascii == "" || strings.HasSuffix(ascii, ".") || !utf8.ValidString(name) {
+		ascii, err := names.ToASCII(name)
+		again, errAgain := names.ToASCII(ascii) // some names have an ASCII form that is no name
+		if err != nil || errAgain != nil || again != ascii || !hostForm.MatchString(ascii) || !utf8.ValidString(name) {
 			return "", false
 		}
 		name = ascii

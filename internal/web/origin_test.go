@@ -41,7 +41,7 @@ func TestParseOrigin_B3(t *testing.T) {
 		"https://app.example.com?": web.ErrNotOrigin, "https://app.example.com#x": web.ErrNotOrigin, "https://app.example.com#": web.ErrNotOrigin,
 		"https://ana@app.example.com": web.ErrNotOrigin, "https://app.example.com:0": web.ErrNotOrigin, "https://app.example.com:70000": web.ErrNotOrigin,
 		"https://app.example.com:": web.ErrNotOrigin, "https://app.example.com:0443": web.ErrNotOrigin, "https://app example.com": web.ErrNotOrigin,
-		"https://": web.ErrNotOrigin, "https://app.example.com.": web.ErrNotOrigin, "https://a_b .example": web.ErrNotOrigin, "https:app.example.com": web.ErrNotOrigin,
+		"https://": web.ErrNotOrigin, "https://app..example.com": web.ErrNotOrigin, "https://.": web.ErrNotOrigin, "https://a_b .example": web.ErrNotOrigin, "https:app.example.com": web.ErrNotOrigin,
 	} {
 		if got, err := web.ParseOrigin(text); !errors.Is(err, want) {
 			t.Errorf("ParseOrigin(%q) = %q, %v, want %v", text, got, err, want)

@@ -116,7 +116,7 @@ func (c *content) Write(p []byte) (int, error) {
 	return c.ResponseWriter.Write(p)
 }
 
-// ReadFrom implements [io.ReaderFrom]: the system may send a file by itself.
+// ReadFrom implements [io.ReaderFrom], so that the refusals above are not passed by.
 func (c *content) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(c.ResponseWriter, r)
 }
