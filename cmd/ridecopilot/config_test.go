@@ -105,7 +105,7 @@ func TestConfig_spellings(t *testing.T) {
 	}
 }
 
-// The secret that SQLite begins with is named as what it is.
+// The secret that SQLite begins with is named as generated.
 func TestConfigCheck_generatedSecret(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -1100,7 +1100,7 @@ func TestAccessToken_Canonical_T12(t *testing.T) {
 	must(t, err)
 }
 
-// A phone whose answer was lost asks again, hours later: it gets the same successor
+// A phone that lost an answer asks again, hours later: it gets the same successor
 // until that, or an access token that came with it, was used once.
 func TestRotate_LostAnswer_T16_T17(t *testing.T) {
 	for _, tt := range []struct {
@@ -1129,7 +1129,7 @@ func TestRotate_LostAnswer_T16_T17(t *testing.T) {
 					if err != nil || again.Refresh != lost.Refresh {
 						t.Fatalf("after a lost answer: %v, the same successor: %v", err, again.Refresh == lost.Refresh)
 					}
-					// What came before the exchange says nothing about its answer.
+					// An access token of before the exchange says nothing about its answer.
 					_, err = w.Authenticate(t.Context(), account.SessionAPI, first.Access)
 					must(t, err)
 					lost = again
@@ -1143,7 +1143,7 @@ func TestRotate_LostAnswer_T16_T17(t *testing.T) {
 			})
 		})
 	}
-	// Signing out with a token whose answer was lost ends the session.
+	// Signing out with a token that was exchanged, and the answer lost, ends the session.
 	w := newWorld(t, storetest.New(t), nil)
 	w.register(anaMail)
 	first := w.signIn(anaMail, goodPass)

@@ -29,7 +29,7 @@ func (w *world) queued(kind account.MailKind) []int64 {
 }
 
 // A mail that anybody can cause by typing an address goes to the spelling that is
-// stored: on a host that tells cases apart the typed one is somebody else's mailbox.
+// stored: on a host that tells cases apart the typed one is another mailbox.
 func TestMail_StoredSpelling_T8(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		const stored, typed = "Ana.Pop@example.com", "ana.pop@EXAMPLE.com"
@@ -73,7 +73,7 @@ func TestMail_StoredSpelling_T8(t *testing.T) {
 	})
 }
 
-// What strangers ask for of one purpose leaves the mails of another alone, and a
+// Requests of strangers for one purpose leave the mails of another alone, and a
 // mail that is dropped counts for nothing.
 func TestMailQuota_ByPurpose_Z8(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

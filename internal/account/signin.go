@@ -346,7 +346,7 @@ func (s *Service) accessKey(t *jwt.Token) (any, error) {
 	return nil, jwt.ErrTokenUnverifiable
 }
 
-// accessToken is what an access token says.
+// accessToken holds the claims of an access token.
 type accessToken struct {
 	session, user, generation int64
 	issued                    time.Time

@@ -247,7 +247,7 @@ type pageLink struct {
 	Here bool
 }
 
-// readList reads the address of a list, and counts what it asks for. A part that
+// readList reads the address of a list, and counts the rows it asks for. A part that
 // cannot be read is left out, and named among the problems: the page is not lost for
 // one wrong filter. Acts and exports do without it, see narrowed: they would reach
 // further than was meant.
@@ -285,7 +285,7 @@ func leaveOut(values url.Values, fields fault.Fields) bool {
 	return len(values) < before
 }
 
-// filterLabel is what a filter, or another part of a list's address, is called.
+// filterLabel returns the label of a filter, or of another part of a list's address.
 func filterLabel(res *Resource, name string) string {
 	for _, f := range res.Filters {
 		if f.Column == name {

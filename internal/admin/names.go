@@ -72,8 +72,8 @@ func checkNames(resources []*Resource, columns func(name string) ([]table.Column
 	}
 }
 
-// linkNameSuffix ends the column of an export that holds what a linked thing is
-// called, beside the column of its number.
+// linkNameSuffix ends the name of an export's column that holds the label of a
+// linked thing, beside the column of its number.
 const linkNameSuffix = "_name"
 
 // names are those of one place of one resource.

@@ -45,8 +45,7 @@ type Resource struct {
 	// Restore is Save for what the history holds; nil: Save is.
 	Restore func(q *request, id int64, match account.Match, change func(any) fault.Fields) error
 	Delete  func(q *request, id int64) error
-	// Note says what an operator may have overlooked in a thing that was just saved;
-	// empty: nothing.
+	// Note returns a hint about a thing that was just saved; empty: none.
 	Note        func(q *request, id int64) (string, error)
 	TimeVersion bool // an Item's version is when it was changed, in microseconds; else one more with every change
 	// Opened is told that somebody looked at one.
@@ -98,7 +97,7 @@ type Item struct {
 	Version int64
 	Title   string
 	Owner   int64  // whose it is
-	Notice  string // what to know before reading on; empty: nothing
+	Notice  string // stands above the form; empty: none
 }
 
 // Action is something to be done with one thing or with many.

@@ -37,8 +37,8 @@ func TestWrongFilters(t *testing.T) {
 	})
 }
 
-// A closed post says so on its own page and is not offered to be closed again; what
-// a closing resolved is open again when the closing is undone.
+// A closed post says so on its own page and is not offered to be closed again. Undoing
+// a closing opens the reports again that it resolved.
 func TestClosedPost(t *testing.T) {
 	each(t, func(w *world) {
 		dan, eve := w.driver("Dan Driver"), w.driver("Eve Reader")
@@ -106,7 +106,7 @@ func TestDashboardAgreesWithLists(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.driver("Ana Maria") // whose mail waits for a moment only
+		w.driver("Ana Maria") // her mail waits for a moment only
 		page := w.root.get("").want(http.StatusOK)
 		looked := 0
 		for _, m := range regexp.MustCompile(`<b>(\d+)</b> <a href="(/admin/[^"]+)">([^<]+)`).FindAllStringSubmatch(page.body, -1) {
@@ -120,7 +120,7 @@ func TestDashboardAgreesWithLists(t *testing.T) {
 	})
 }
 
-// What a job was given is read on its page, on either engine.
+// The page of a job shows its arguments, on either engine.
 func TestJobsPage(t *testing.T) {
 	each(t, func(w *world) {
 		w.driver("Dan Driver")
@@ -169,7 +169,7 @@ func TestDefaultOrders(t *testing.T) {
 	})
 }
 
-// What an operator may have overlooked is said when it is saved.
+// A hint about something overlooked is shown when a thing is saved.
 func TestNotes(t *testing.T) {
 	each(t, func(w *world) {
 		o := w.root

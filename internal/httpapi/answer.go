@@ -155,9 +155,9 @@ func tagsOf(headers []string) map[string]bool {
 	return tags
 }
 
-// strong is a tag of ours as it was before a proxy compressed the answer: without
-// the mark of weakness and the suffixes that servers add, and without its quotes.
-// It is empty for what is no tag.
+// strong returns a tag of ours as it was before a proxy compressed the answer:
+// without the mark of weakness, the suffixes that servers add, and its quotes. It
+// returns "" for anything that is no tag.
 func strong(tag string) string {
 	tag = strings.TrimPrefix(tag, "W/")
 	if len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' {
@@ -173,7 +173,7 @@ func strong(tag string) string {
 // match reads If-Match: whether a version, with its stored fields, is one that the
 // client has seen. A foreign tag matches nothing; without the header anything
 // matches. A weak tag of ours counts, against RFC 9110 (13.1.1): proxies weaken the
-// tags of what they compress, and the part that is compared says what is stored,
+// tags of answers they compress, and the compared part describes the stored fields,
 // however the answer travelled.
 func match(header string) account.Match {
 	if header == "" {

@@ -89,8 +89,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	writeProblem(w, r, p)
 }
 
-// logProblem logs what is wrong with us. That the server is busy passes, and is
-// noted for the outermost ring, which tells of many such answers in one line.
+// logProblem logs failures of the server. A busy answer is noted for the outermost
+// ring instead, which logs many of them in one line.
 func (a *API) logProblem(r *http.Request, p *problem) {
 	switch {
 	case p.Status == http.StatusServiceUnavailable && p.cause != nil:

@@ -271,7 +271,7 @@ func made[T any](ctx context.Context, a *API, path string, id, version int64, st
 	}
 }
 
-// single is the answer that shows one object. stored is what the domain gives to account.Match.
+// single returns the answer that shows one object. stored are the fields that the domain gives to account.Match.
 func single[T any](version int64, stored any, v T) *out[T] {
 	return &out[T]{Status: http.StatusOK, Version: versionTag(version, stored), Body: v}
 }

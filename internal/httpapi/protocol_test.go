@@ -198,7 +198,7 @@ func TestETag_D5(t *testing.T) {
 				func(tag string) string { return strings.TrimSuffix(tag, `"`) + `-gzip"` },
 				func(tag string) string { return "W/" + strings.TrimSuffix(tag, `"`) + `-br"` },
 				func(tag string) string { return `"x", ` + tag },
-				// What the client sees beside the stored fields does not matter.
+				// The part of the answer beside the stored fields does not matter.
 				func(tag string) string { return tag[:len(tag)-17] + `0123456789abcdef"` },
 			} {
 				c.get(path, "If-None-Match", seen(last)).want(map[bool]int{true: 200, false: 304}[i == 4])

@@ -70,7 +70,7 @@ func handle[I, O any](a *API, o operation, handler func(context.Context, *I) (*O
 		op.Security = []map[string][]string{{"bearer": {}}}
 	}
 	a.routes = append(a.routes, Route{o.method, o.path, o.open})
-	defer func() { // what Register has found out about the input
+	defer func() { // Register derives the parameters from the type of the input
 		for _, p := range operationAt(a.huma.OpenAPI(), o).Parameters {
 			if p.In == "query" {
 				known[p.Name] = true

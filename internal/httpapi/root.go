@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// rootOut is what GET /api/ answers.
+// rootOut is the answer of GET /api/.
 type rootOut struct {
 	Name    string    `json:"name" example:"Ridecopilot"`
 	Version string    `json:"version" doc:"Of the API." example:"2.0.0"`

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// The bounds of what answers hold in memory (O3).
+// Bounds of the memory that answers hold (O3).
 const (
 	defaultAnswers = 48 << 20         // bytes of large answers on their way
-	smallWrite     = 16 << 10         // what the system takes at once, and is not counted
+	smallWrite     = 16 << 10         // a write that the kernel buffers at once, not counted
 	scarceTimeout  = 10 * time.Second // for a large answer while more than half of that is taken
 )
 
@@ -32,7 +32,7 @@ func (b *budget) take(n int64) bool {
 	return false
 }
 
-// give returns what was reserved.
+// give returns n reserved bytes.
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
 // scarce tells whether more than half is taken.
@@ -66,7 +66,7 @@ func (b *busyLog) add(ctx context.Context, route string, why error) {
 	}
 }
 
-// flush warns of what was not told yet.
+// flush logs the answers that were not logged yet.
 func (b *busyLog) flush(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

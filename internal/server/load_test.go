@@ -142,7 +142,7 @@ func TestSemicolonsInQueries_I9(t *testing.T) {
 	}
 }
 
-// What is announced as larger than anything that is taken is refused before a
+// A body that is announced as larger than any that is taken is refused before a
 // client that waits for "100 Continue" sends it.
 func TestAnnouncedSize_O1(t *testing.T) {
 	read := make(chan struct{}, 10)

@@ -36,7 +36,7 @@ type response struct {
 	r        *http.Request
 	status   int   // 0 until an answer has begun
 	waiting  bool  // the head has not left yet
-	refused  bool  // there was no room: what the handler writes is dropped
+	refused  bool  // there was no room: further writes of the handler are dropped
 	bytes    int64 // of the answer's body
 	body     *body // nil when there is none to read
 	extended atomic.Bool
@@ -78,8 +78,7 @@ func (w *response) Write(p []byte) (int, error) {
 	}
 	if size := int64(len(p)); size > smallWrite {
 		if !w.s.answers.take(size) {
-			// Whatever another method has changed is done: to say "try again" would have
-			// it done twice.
+			// Another method has made its change: "try again" would make it twice.
 			if w.waiting && (w.r.Method == http.MethodGet || w.r.Method == http.MethodHead) {
 				w.refuseForRoom()
 				return len(p), nil

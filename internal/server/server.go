@@ -181,7 +181,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Serve answers on public, and with metrics and profiles on private, which may
 // be nil, until ctx is cancelled; then it drains (O7). Readiness turns false at
 // once, and requests are still taken for the drain delay. Then no new connection is
-// taken, those that have begun are accepted and answered, and what is in flight has
+// taken, those that have begun are accepted and answered, and requests in flight have
 // 20 s to end: a client that never ends is cut off, and the log says how many were.
 // It returns nil after a drain, and both listeners are closed whatever it returns.
 func (s *Server) Serve(ctx context.Context, public, private net.Listener) error {
@@ -246,7 +246,7 @@ func (s *Server) stopAccepting(public net.Listener) {
 		time.Sleep(settleStep)
 		quiet += settleStep
 	}
-	_ = public.Close() // what is left of it is the server's to end
+	_ = public.Close() // the accepted connections stay
 	for waited := time.Duration(0); waited < lingerTime && s.conns.Load() > 0; waited += settleStep {
 		time.Sleep(settleStep)
 	}

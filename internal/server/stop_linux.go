@@ -9,7 +9,7 @@ import (
 
 // refuseNew makes a listener deaf to new connections while it still completes and
 // gives out those that have begun, and tells whether it could. Closing it would
-// reset what waits in its queue: requests that clients have sent already. A filter
+// reset the connections in its queue, with requests that clients have sent already. A filter
 // drops the packets that begin a connection; their clients send them again a second
 // later, to a closed port. Where the kernel has no filters, the queue is made as
 // short as it can be.
@@ -36,7 +36,7 @@ func refuseNew(l net.Listener) bool {
 	_ = raw.Control(func(fd uintptr) { // fails for a closed listener alone
 		deaf = unix.SetsockoptSockFprog(int(fd), syscall.SOL_SOCKET, unix.SO_ATTACH_FILTER, &filter) == nil
 		if !deaf {
-			_ = unix.Listen(int(fd), 0) // what comes in the last microseconds is reset, no more
+			_ = unix.Listen(int(fd), 0) // only connections of the last microseconds are reset
 		}
 	})
 	return deaf

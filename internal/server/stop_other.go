@@ -4,8 +4,8 @@ package server
 
 import "net"
 
-// refuseNew does nothing here: what waits in the listener's queue when it is closed
-// is reset by the system.
+// refuseNew does nothing here: the system resets the connections in the queue of a
+// listener that is closed.
 func refuseNew(net.Listener) bool { return false }
 
 // waiting tells whether connections wait to be accepted, as far as it is known.

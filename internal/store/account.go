@@ -540,8 +540,8 @@ func (s *Store) SeeGeneration(ctx context.Context, sessionID, generation int64) 
 	})
 }
 
-// unseenSuccessor holds for a refresh token r of a session s whose successor may
-// have been lost on the way: nothing of its generation was used.
+// unseenSuccessor is true for a refresh token r of a session s if no token of its
+// successor's generation was used: the answer may have been lost on the way.
 const unseenSuccessor = `EXISTS (SELECT 1 FROM refresh_token n WHERE n.hash = r.successor AND n.generation > s.seen_generation)`
 
 // RefreshSession finds the session of a refresh token that can still be exchanged.

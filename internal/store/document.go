@@ -288,8 +288,8 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 	return page, err
 }
 
-// DueReminders returns the ids of documents whose reminder has come and whose
-// owners can be reached: the others wait until their owners can.
+// DueReminders returns the ids of documents with a reminder that is due and an owner
+// who can be reached. The others wait until their owners can be.
 func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]int64, error) {
 	return list(ctx, s, func(r row) (int64, error) {
 		var id int64

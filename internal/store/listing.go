@@ -261,16 +261,15 @@ func (t *txn) resolveReports(ctx context.Context, by account.Actor, post int64, 
 		func(before *listing.Report) { before.ResolvedAt, before.ResolvedBy = nil, nil }, post, timeArg(&at), nullID(by.ID))
 }
 
-// reopenReports opens again what was resolved against a post at a moment, by whoever
-// it was.
+// reopenReports opens the reports of a post again that were resolved at a moment.
 func (t *txn) reopenReports(ctx context.Context, by account.Actor, post int64, resolved, at time.Time) error {
 	return t.changeReports(ctx, by, at, `
 		UPDATE report SET resolved_at = NULL, resolved_by = NULL WHERE post_id = $1 AND resolved_at = $2 RETURNING `+reportColumns,
 		func(before *listing.Report) { before.ResolvedAt = &resolved }, post, timeArg(&resolved))
 }
 
-// changeReports runs a change that returns reports, and records each; restore makes
-// a changed one what it was before.
+// changeReports runs a statement that changes and returns reports, and records each
+// change. restore turns a changed report into its earlier version.
 func (t *txn) changeReports(ctx context.Context, by account.Actor, at time.Time, change string, restore func(*listing.Report), args ...any) error {
 	rows, err := t.QueryContext(ctx, change, args...)
 	if err != nil {

@@ -515,7 +515,7 @@ func TestJobs_D9_D10(t *testing.T) {
 	})
 }
 
-// A mailbox gets five mails of a purpose an hour at anybody's asking, and nobody can tell.
+// A mailbox gets at most five mails of a purpose an hour on request, and the answer does not tell.
 func TestMailQuota_Z8(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for range 7 {

@@ -1,4 +1,4 @@
-// Package web is what the doors of the server that browsers use have in common.
+// Package web holds the code that the doors for browsers share.
 package web
 
 import (
@@ -17,8 +17,8 @@ import (
 type Gate struct {
 	// Secure tells whether our pages are on https.
 	Secure bool
-	// Allowed tells whether pages of an origin of somebody else's, as a browser spells
-	// it, may send requests as well; nil: none may.
+	// Allowed tells whether pages of another origin, as a browser spells it, may send
+	// requests as well; nil: none may.
 	Allowed func(origin string) bool
 }
 
@@ -50,7 +50,7 @@ func (g Gate) Pass(r *http.Request, cookie bool) bool {
 		bare.Host = g.host(r)
 		return site != "none" && protection.Check(&bare) == nil
 	default:
-		// What one browser calls same-origin cannot have an origin that is not ours.
+		// A same-origin request cannot have an origin that is not ours.
 		return site != "same-origin" && site != "none" && g.Allowed != nil && g.Allowed(origin)
 	}
 }

@@ -54,8 +54,8 @@ func ParseOrigin(text string) (string, error) {
 }
 
 // ParseHost returns the host and port of a URL as browsers spell them: in lower
-// case, an international name in ASCII, without the port that the scheme has by
-// itself. It is false for what no address can be.
+// case, an international name in ASCII, without the port that the scheme implies. It
+// returns false for a text that can be no address.
 func ParseHost(scheme, hostport string) (string, bool) {
 	u := url.URL{Host: hostport}
 	name, port := u.Hostname(), u.Port()
