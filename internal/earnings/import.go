@@ -150,21 +150,15 @@ func (i *importing) revised(before Entry, change func(*Details) fault.Fields) (E
 		e.Note = before.Note
 	}
 	e.validate(&before.Details, imported, &bad)
-	legacy := e.LegacyEarnings
-	e.compute(&bad)
-	if e.Earnings == before.Earnings && reflect.DeepEqual(e.Details, before.Details) {
-		e.LegacyEarnings = legacy
-	}
+	e.compute(&before, &bad)
 	return e, bad
 }
 
 // hash is what two rows that say the same have in common, whatever kind of file
 // they stand in.
 func (d Details) hash() string {
-	d.CommissionGiven, d.ExpensesGiven, d.Note = false, false, oneBreak(d.Note)
-	if len(d.Items) == 0 {
-		d.Items = nil
-	}
+	d = d.plain()
+	d.Note = oneBreak(d.Note)
 	text, err := json.Marshal(d)
 	if err != nil { // texts and numbers
 		panic(err)
