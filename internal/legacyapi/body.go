@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -74,7 +73,7 @@ func readBody(r *http.Request) (input, error) {
 	case formType:
 		return readForm(string(raw))
 	case multipartType:
-		in, _, err := readParts(multipart.NewReader(bytes.NewReader(raw), params["boundary"]), "")
+		in, _, err := readParts(bytes.NewReader(raw), params["boundary"], "")
 		return in, err
 	default:
 		return readJSON(raw)

@@ -87,6 +87,37 @@ func TestForms_Twice(t *testing.T) {
 	})
 }
 
+// A form that cannot be read is refused, and not taken for one that says nothing.
+func TestForms_Cut(t *testing.T) {
+	each(t, func(w *world) {
+		ana := w.person()
+		path := fmt.Sprintf("update-ridepost/%.0f", ana.post("add-carpost", car(nil)).want(200).at("id"))
+		const kind, field = "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"color\"\r\n\r\nverde\r\n"
+		for name, body := range map[string]string{
+			"another boundary": "--c" + field[3:] + "--c--\r\n", "no form": "x", "a break": "\r\n", "cut at a boundary": field + "--b\r\n", "cut at the first boundary": "--b\r\n",
+			"cut within a boundary": field + "--b", "cut in a head": field + "--b\r\nContent-", "cut in a field": field[:len(field)-4], "cut after a field": field,
+		} {
+			r := ana.raw("PUT", path, kind, []byte(body))
+			if r.status != 400 || r.at("Message") != "Multipart form parse error." {
+				t.Errorf("%s: PUT = %d %s, want 400", name, r.status, r.text)
+			}
+			if r := ana.raw("POST", "add-calculator-entry", kind, []byte(body)); r.status != 400 || r.at("detail") != "Multipart form parse error." {
+				t.Errorf("%s: POST = %d %s, want 400", name, r.status, r.text)
+			}
+		}
+		read := strings.Replace(path, "update-ridepost", "get-carpost", 1)
+		if got := ana.get(read).want(200).at("color"); got != "alb" {
+			t.Errorf("the colour is %v: something was stored", got)
+		}
+		for body, color := range map[string]string{"": "alb", "--b--": "alb", field + "--b--": "verde"} {
+			if got := ana.raw("PUT", path, kind, []byte(body)).want(200).at("color"); got != color {
+				t.Errorf("after %q the colour is %v, want %s", body, got, color)
+			}
+			ana.form(path, obj{"color": "alb"}, nil).want(200)
+		}
+	})
+}
+
 // Text that is not UTF-8 is not guessed at.
 func TestBodies_Encoding(t *testing.T) {
 	each(t, func(w *world) {
