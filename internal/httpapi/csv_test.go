@@ -32,6 +32,14 @@ func TestImport_Spreadsheets(t *testing.T) {
 			"tab with commas":    "date\tplatform\tapp_income\n2026-05-04\tUber\t420,0\n",
 			"a quote in front":   "date,platform,app_income\n'2026-05-04,Uber,'420\n",
 			"UTF-16 big endian":  "\xfe\xff\x00d\x00a\x00t\x00e\x00,\x00a\x00p\x00p\x00_\x00i\x00n\x00c\x00o\x00m\x00e\x00,\x00p\x00l\x00a\x00t\x00f\x00o\x00r\x00m\x00\n\x002\x000\x002\x006\x00-\x000\x005\x00-\x000\x004\x00,\x004\x002\x000\x00,\x00U\x00b\x00e\x00r",
+			"CR":                 "date,platform,app_income\r2026-05-04,Uber,420\r",
+			"CR, a note of two":  "date,platform,app_income,note\r2026-05-04,Uber,420,\"two\nlines\"\r",
+			"CR, CRLF in a note": "date,platform,app_income,note\r2026-05-04,Uber,420,\"two\r\nlines\"\r",
+			"CR, at last CRLF":   "date,platform,app_income\r2026-05-04,Uber,420\r\n",
+			"CR, at last LF":     "date;platform;app_income\r2026-05-04;Uber;420\n",
+			"CR, quoted sep":     "\"sep=;\"\rdate;platform;app_income\r2026-05-04;Uber;420\r\n",
+			"LF, CR in a note":   "date,platform,app_income,note\n2026-05-04,Uber,420,\"two\rlines\"\n",
+			"CRLF, quoted names": "\"date\",\"platform\",\"app_income\",\"note\"\r\n2026-05-04,Uber,420,\"two\rlines\"\r\n",
 			"blanks in thousand": "date;platform;app_income\n2026-05-04;Uber;420,00\n\n  ;;\n",
 		}
 		paths, err := filepath.Glob("testdata/csv/*.csv")
