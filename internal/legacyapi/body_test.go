@@ -192,6 +192,21 @@ func TestRecentEntries_Hours(t *testing.T) {
 	})
 }
 
+// formOf is the form that a start of an upload was answered with.
+func formOf(r *response) bucket.Form {
+	form := bucket.Form{URL: r.at("url").(string), Fields: map[string]string{}}
+	for name, value := range r.at("fields").(obj) {
+		form.Fields[name] = value.(string)
+	}
+	return form
+}
+
+// startPhoto begins the upload of a photo of a post.
+func startPhoto(b *browser, post any) bucket.Form {
+	b.Helper()
+	return formOf(b.post("upload/direct/start", obj{"file_name": "a.jpg", "file_type": "image/jpeg", "car_post_id": post}).want(200))
+}
+
 // A photo of a kind that is not taken is named in words, and the next try finds
 // the post that was made before it.
 func TestPhotoRefused(t *testing.T) {
@@ -247,16 +262,32 @@ func TestPhotoRefused(t *testing.T) {
 		// A file that turns out to be no picture, likewise.
 		first := ana.post("add-carpost", body).want(200).at("id")
 		r := ana.post("upload/direct/start", obj{"file_name": "a.jpg", "file_type": "image/jpeg", "car_post_id": first}).want(200)
-		form := bucket.Form{URL: r.at("url").(string), Fields: map[string]string{}}
-		for name, value := range r.at("fields").(obj) {
-			form.Fields[name] = value.(string)
-		}
-		buckettest.Post(t, form, []byte("not a picture"), nil)
+		buckettest.Post(t, formOf(r), []byte("not a picture"), nil)
 		if got := ana.post("upload/direct/finish", obj{"file_id": r.at("id")}).want(400); got.at("detail") == nil {
 			t.Errorf("%s", got.text)
 		}
 		if id := ana.post("add-carpost", body).want(200).at("id"); id != first {
 			t.Error("the post was made twice")
+		}
+		// Nor is it when the storage refuses the file, or the driver gives up on it.
+		body["model"] = "Duster"
+		first = ana.post("add-carpost", body).want(200).at("id")
+		for name, file := range map[string][]byte{"empty": {}, "too large": append(mediatest.JPEG(30, 20), make([]byte, 10<<20)...), "not sent": nil} {
+			form := startPhoto(ana, first)
+			if file != nil {
+				if res := buckettest.Post(t, form, file, nil); res.StatusCode != 400 {
+					t.Errorf("%s: the storage says %d", name, res.StatusCode)
+				}
+			}
+			if id := ana.post("add-carpost", body).want(200).at("id"); id != first {
+				t.Errorf("%s: the post was made twice", name)
+			}
+		}
+		r = ana.post("upload/direct/start", obj{"file_name": "a.jpg", "file_type": "image/jpeg", "car_post_id": first}).want(200)
+		buckettest.Post(t, formOf(r), mediatest.JPEG(30, 20), nil)
+		ana.post("upload/direct/finish", obj{"file_id": r.at("id")}).want(200)
+		if id := ana.post("add-carpost", body).want(200).at("id"); id == first {
+			t.Error("the same car with a photo was not posted again")
 		}
 		// In an edit the dialog says it.
 		path := fmt.Sprintf("update-ridepost/%.0f", first)
