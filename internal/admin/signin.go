@@ -66,6 +66,9 @@ func (s *Site) parseForm(w http.ResponseWriter, r *http.Request) (formValues, er
 	var values url.Values
 	switch kind {
 	case "application/x-www-form-urlencoded":
+		if r.ContentLength > maxForm { // reading would ask a client for it that waits with its body
+			return nil, errTooLarge
+		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 		if err != nil {
 			return nil, tooLarge(err)
@@ -114,6 +117,9 @@ func readable(values url.Values) error {
 const fileField = "file"
 
 func parseMultipart(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	if r.ContentLength > maxUpload {
+		return nil, errTooLarge
+	}
 	r.Body = io.NopCloser(parts.Whole(http.MaxBytesReader(w, r.Body, maxUpload)))
 	form, err := r.MultipartReader()
 	if err != nil {
@@ -146,9 +152,11 @@ func parseMultipart(w http.ResponseWriter, r *http.Request) (url.Values, error) 
 	}
 }
 
+var errTooLarge = fault.New(fault.TooLarge, "The form is too large: a file may have 10 MB.")
+
 func tooLarge(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return fault.New(fault.TooLarge, "The form is too large: a file may have 10 MB.")
+		return errTooLarge
 	}
 	return errForm
 }
@@ -198,6 +206,10 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 	q := s.begin(w, r)
 	if !s.gate.Pass(r, true) { // it is answered with a cookie
 		q.fail(errForged)
+		return
+	}
+	if r.ContentLength > maxLogin {
+		q.fail(errTooLarge)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)

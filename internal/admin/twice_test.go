@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -101,4 +102,32 @@ func TestForms_Twice(t *testing.T) {
 		w.root.get("posts/")
 		w.root.post("posts/", form{"_action": {"approve"}, "_id": {itoa(post.ID), itoa(w.post(dan, nil).ID)}}).want(http.StatusSeeOther)
 	})
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+// A form that is announced to be too large is refused before it is read.
+func TestForms_Announced(t *testing.T) {
+	w := newWorld(t, memory(t))
+	for _, tt := range []struct {
+		path, kind string
+		size       int64
+	}{
+		{"login/", "application/x-www-form-urlencoded", 65 << 10},
+		{"login/", "multipart/form-data; boundary=b", 65 << 10},
+		{"users/add/", "application/x-www-form-urlencoded", 1<<20 + 1},
+		{"users/add/", "multipart/form-data; boundary=b", 11<<20 + 1},
+	} {
+		r := httptest.NewRequest(http.MethodPost, path(tt.path), unread{t})
+		r.ContentLength = tt.size
+		r.Header.Set("Content-Type", tt.kind)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		w.root.send(r).want(http.StatusRequestEntityTooLarge)
+	}
 }

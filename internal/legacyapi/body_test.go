@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"mime/multipart"
+	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"testing"
@@ -114,6 +116,46 @@ func TestForms_Cut(t *testing.T) {
 				t.Errorf("after %q the colour is %v, want %s", body, got, color)
 			}
 			ana.form(path, obj{"color": "alb"}, nil).want(200)
+		}
+	})
+}
+
+// A body that is announced to be too large is refused before it is asked for.
+func TestBodies_Announced(t *testing.T) {
+	each(t, func(w *world) {
+		ana := w.person()
+		form := fmt.Sprintf("update-ridepost/%.0f", ana.post("add-carpost", car(nil)).want(200).at("id"))
+		body := bytes.Repeat([]byte(" "), 11<<20)
+		for _, tt := range []struct {
+			method, path, kind string
+			size, status       int
+		}{
+			{"POST", "register", "application/json", 256<<10 + 1, 413},
+			{"POST", "login", "application/json", 11 << 20, 413},
+			{"POST", "add-carpost", "application/json", 300 << 10, 413},
+			{"POST", "add-calculator-entry", formType, 300 << 10, 413},
+			{"DELETE", "delete-ridepost", "multipart/form-data; boundary=b", 300 << 10, 413},
+			{"PUT", form, "application/json", 300 << 10, 413},
+			{"PUT", form, "multipart/form-data; boundary=b", 11 << 20, 400},
+		} {
+			asked := false
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { asked = true }})
+			req, err := http.NewRequestWithContext(ctx, tt.method, w.url+"/api/"+tt.path, bytes.NewReader(body[:tt.size]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, value := range map[string]string{"Content-Type": tt.kind, "Origin": ana.origin, "X-Test-Source": ana.source, "Expect": "100-continue"} {
+				req.Header.Set(name, value)
+			}
+			client := http.Client{Jar: ana.client.Jar, Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close() // the status is all
+			if res.StatusCode != tt.status || asked {
+				t.Errorf("%s %s of %d bytes = %d, asked for the body: %t; want %d at once", tt.method, tt.path, tt.size, res.StatusCode, asked, tt.status)
+			}
 		}
 	})
 }

@@ -424,6 +424,9 @@ func (a *API) readUpdate(c *call) (input, *formFile, error) {
 	if !isUTF8(params) {
 		return nil, nil, errNotUTF8
 	}
+	if c.r.ContentLength > maxForm {
+		return nil, nil, errTooLarge
+	}
 	if err := a.forms.Enter(c.ctx(), c.by.ID); err != nil {
 		return nil, nil, err
 	}
