@@ -158,7 +158,7 @@ func (e *Entry) compute(before *Entry, bad *fault.Fields) {
 	legacy := e.Legacy
 	e.ItemsChanged, e.Legacy = false, nil
 	switch total := e.Earnings; {
-	case legacy == nil && before != nil && e.Earnings == before.Earnings && e.Details.same(before.Details):
+	case legacy == nil && before != nil && e.Earnings == before.Earnings && e.same(before.Details):
 		e.Details = before.Details
 	case legacy == nil:
 		e.LegacyEarnings = &total

@@ -134,7 +134,7 @@ func differences(was, is []member) string {
 	b := []byte{'{'}
 	for len(was) > 0 || len(is) > 0 {
 		var f, g member
-		order := 0
+		var order int
 		switch {
 		case len(was) == 0:
 			order = 1
