@@ -88,6 +88,7 @@ type Site struct {
 	script    *asset
 	started   time.Time
 	gate      web.Gate
+	repeats   map[string]bool // the fields that a form may hold many times
 }
 
 // section groups resources in the menu.
@@ -107,6 +108,7 @@ func New(o Options) *Site {
 	s := &Site{Options: o, mux: http.NewServeMux(), started: o.Now(), gate: web.Gate{Secure: o.Secure}}
 	s.declare()
 	checkNames(s.resources, o.Tables.Columns)
+	s.repeats = repeatable(s.resources)
 	s.style = newAsset("admin.css", "text/css; charset=utf-8")
 	s.script = newAsset("admin.js", "text/javascript; charset=utf-8")
 	s.route()

@@ -98,6 +98,9 @@ func (f Field) loaded(load func(q *request) ([]Choice, error)) Field {
 	return f
 }
 
+// many tells whether the field has many values.
+func (f Field) many() bool { return f.Widget == manyWidget || f.Widget == matrixWidget }
+
 // texts are what the value of a draft is in a form.
 func (f Field) texts(draft any) []string {
 	switch v := f.value(draft).(type) {
@@ -183,6 +186,10 @@ func (f Field) set(draft any, values []string, bad *fault.Fields) {
 	one := ""
 	if len(values) > 0 {
 		one = values[0]
+	}
+	if len(values) > 1 && !f.many() { // it is many in another resource
+		bad.Add(f.Name, "duplicate", "This field is there more than once.")
+		return
 	}
 	trimmed := strings.TrimSpace(one)
 	if f.Required && trimmed == "" && f.Widget != checkWidget {

@@ -72,6 +72,24 @@ func checkNames(resources []*Resource, columns func(name string) ([]table.Column
 	}
 }
 
+// repeatable are the fields that a form may hold many times: rows that are ticked,
+// and the fields of any resource that have many values.
+func repeatable(resources []*Resource) map[string]bool {
+	names := map[string]bool{idField: true}
+	for _, r := range resources {
+		fields := r.fields()
+		for _, a := range r.Actions {
+			fields = append(fields, a.Fields...)
+		}
+		for _, f := range fields {
+			if f.many() {
+				names[f.Name] = true
+			}
+		}
+	}
+	return names
+}
+
 // linkNameSuffix ends the name of an export's column that holds the label of a
 // linked thing, beside the column of its number.
 const linkNameSuffix = "_name"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/parts"
 )
 
 // cookieName is that of the session: with the prefix that browsers guard where
@@ -44,7 +45,7 @@ func (q *request) readForm() error {
 	if !q.site.gate.Pass(q.r, true) {
 		return errForged
 	}
-	form, err := parseForm(q.w, q.r)
+	form, err := q.site.parseForm(q.w, q.r)
 	if err != nil {
 		return err
 	}
@@ -55,8 +56,9 @@ func (q *request) readForm() error {
 	return nil
 }
 
-// parseForm reads a form, files included, within limits (promise U12).
-func parseForm(w http.ResponseWriter, r *http.Request) (formValues, error) {
+// parseForm reads a form, files included, within limits (promise U12). A field that
+// has one value by its declaration is there once, as in JSON (promise I1).
+func (s *Site) parseForm(w http.ResponseWriter, r *http.Request) (formValues, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || len(r.Header["Content-Type"]) > 1 || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
 		return nil, fault.New(fault.Unsupported, "A form is read here, and nothing else.")
@@ -64,6 +66,9 @@ func parseForm(w http.ResponseWriter, r *http.Request) (formValues, error) {
 	var values url.Values
 	switch kind {
 	case "application/x-www-form-urlencoded":
+		if r.ContentLength > maxForm { // reading would ask a client for it that waits with its body
+			return nil, errTooLarge
+		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 		if err != nil {
 			return nil, tooLarge(err)
@@ -78,8 +83,18 @@ func parseForm(w http.ResponseWriter, r *http.Request) (formValues, error) {
 	default:
 		return nil, fault.New(fault.Unsupported, "A form is read here, and nothing else.")
 	}
-	return formValues(values), readable(values)
+	if err := readable(values); err != nil {
+		return nil, err
+	}
+	for name, list := range values {
+		if len(list) > 1 && !s.repeats[name] {
+			return nil, errTwice
+		}
+	}
+	return formValues(values), nil
 }
+
+var errTwice = fault.New(fault.Invalid, "The form has a field more than once that has one value.")
 
 // readable refuses texts that no page of ours sends and no database takes: those
 // that are no UTF-8, or hold a zero (promise I1).
@@ -102,14 +117,17 @@ func readable(values url.Values) error {
 const fileField = "file"
 
 func parseMultipart(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
-	parts, err := r.MultipartReader()
+	if r.ContentLength > maxUpload {
+		return nil, errTooLarge
+	}
+	r.Body = io.NopCloser(parts.Whole(http.MaxBytesReader(w, r.Body, maxUpload)))
+	form, err := r.MultipartReader()
 	if err != nil {
 		return nil, errForm
 	}
 	values := url.Values{}
 	for n := 0; ; n++ {
-		p, err := parts.NextPart()
+		p, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
 			return values, nil
 		}
@@ -124,19 +142,21 @@ func parseMultipart(w http.ResponseWriter, r *http.Request) (url.Values, error) 
 			return nil, tooLarge(err)
 		}
 		name := p.FormName()
-		if name == fileField {
-			if p.FileName() == "" {
-				continue
-			}
-			values.Set(name+".name", strings.ToValidUTF8(p.FileName(), "\ufffd"))
+		if name == fileField && p.FileName() != "" {
+			values.Add(name+".name", strings.ToValidUTF8(p.FileName(), "\ufffd"))
+		}
+		if name == fileField && p.FileName() == "" { // none was chosen
+			body = nil
 		}
 		values.Add(name, string(body))
 	}
 }
 
+var errTooLarge = fault.New(fault.TooLarge, "The form is too large: a file may have 10 MB.")
+
 func tooLarge(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return fault.New(fault.TooLarge, "The form is too large: a file may have 10 MB.")
+		return errTooLarge
 	}
 	return errForm
 }
@@ -188,8 +208,12 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 		q.fail(errForged)
 		return
 	}
+	if r.ContentLength > maxLogin {
+		q.fail(errTooLarge)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
-	form, err := parseForm(w, r)
+	form, err := s.parseForm(w, r)
 	if err != nil {
 		q.fail(err)
 		return

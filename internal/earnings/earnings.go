@@ -58,7 +58,7 @@ type Entry struct {
 	OwnerID        int64
 	Earnings       fixed.Amount  // computed by the formula on every write
 	ImportHash     *string       // of the row of a file that it was imported from
-	LegacyEarnings *fixed.Amount // the older client's own total, which only that client reads; any write elsewhere makes it Earnings
+	LegacyEarnings *fixed.Amount // the older client's own total, which only that client reads; any change elsewhere makes it Earnings
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 	Revision       int64
@@ -138,8 +138,8 @@ type origin int
 
 const (
 	ours     origin = iota
-	imported        // from a file: sums may be below zero
-	older           // from the older client: and a commission may be over 100 percent
+	imported        // from a file, such as one's own export: as wide as the older client's
+	older           // from the older client: sums may be below zero, and a commission over 100 percent
 )
 
 func (d *Details) validateSums(before *Details, from origin, bad *fault.Fields) {
@@ -156,7 +156,7 @@ func (d *Details) validateSums(before *Details, from origin, bad *fault.Fields) 
 	}
 	switch {
 	case d.Commission == before.Commission:
-	case from != older && d.Commission >= 0:
+	case from == ours && d.Commission >= 0:
 		account.CheckPercent(bad, "commission", d.Commission)
 	case !bad.Has("commission") && d.Commission > MaxCommission:
 		bad.Add("commission", "max_value", "Ensure this value is less than or equal to 10000.")

@@ -450,13 +450,52 @@ func TestRevise(t *testing.T) {
 		}
 		_, refused, err := d.Import(t.Context(), d.by, []earnings.Row{
 			{Change: func(*earnings.Details) fault.Fields { return nil }},
-			{Change: func(det *earnings.Details) fault.Fields { det.Commission = 200_00; return nil }},
+			{Change: func(det *earnings.Details) fault.Fields { det.Commission = earnings.MaxCommission + 1; return nil }},
 		})
 		if err != nil || len(refused) != 1 || !refused[1].Has("commission") {
 			t.Errorf("an import with one bad line: %v, %v", refused, err)
 		}
 		if p, err := d.Entries(t.Context(), d.by, earnings.Filter{}, earnings.Place{Limit: 9}); err != nil || p.Count != 1 {
 			t.Errorf("after a refused import there are %d entries, %v, want 1", p.Count, err)
+		}
+	})
+}
+
+// An edit that says the same leaves the older client's own total, and what that
+// client tells apart.
+func TestRevise_Same(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		d := newDesk(t, s, "Europe/Bucharest", time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
+		older, rounded := d.by, fixed.Amount(61_00)
+		older.Source = account.SourceLegacy
+		e, _, err := d.Create(t.Context(), older, func(det *earnings.Details) fault.Fields {
+			det.AppIncome, det.Legacy = 60_75, &earnings.LegacyTotal{Sent: true, Value: &rounded}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, change := range map[string]func(*earnings.Details){
+			"nothing": func(*earnings.Details) {},
+			"everything": func(det *earnings.Details) {
+				blank, err := d.Blank(t.Context(), d.by)
+				if err != nil {
+					t.Error(err)
+				}
+				date := det.Date
+				*det = blank
+				det.Date, det.AppIncome, det.Items, det.ItemsChanged = date, 60_75, []earnings.ExpenseItem{}, true
+				det.CommissionGiven, det.ExpensesGiven = true, true
+			},
+		} {
+			got, err := d.Revise(t.Context(), d.by, e.ID, nil, func(det *earnings.Details) fault.Fields { change(det); return nil })
+			if err != nil || got.LegacyEarnings == nil || *got.LegacyEarnings != rounded || got.CommissionGiven || got.ExpensesGiven || got.Revision != 1 {
+				t.Errorf("%s sent again: %+v, %v", name, got, err)
+			}
+			m, refused, err := d.Import(t.Context(), d.by, []earnings.Row{{ID: e.ID, Change: func(det *earnings.Details) fault.Fields { change(det); return nil }}})
+			if err != nil || len(refused) > 0 || m != (earnings.Merged{Known: 1}) {
+				t.Errorf("%s imported again: %+v, %v, %v", name, m, refused, err)
+			}
 		}
 	})
 }
@@ -504,6 +543,14 @@ func TestSumsOfOthers(t *testing.T) {
 		}}})
 		if err != nil || len(refused) != 0 {
 			t.Errorf("imported: %v, %v", refused, err)
+		}
+		for commission, taken := range map[fixed.Amount]bool{
+			150_00: true, -150_00: true, earnings.MaxCommission: true, -earnings.MaxCommission: true, earnings.MaxCommission + 1: false, -earnings.MaxCommission - 1: false,
+		} {
+			_, refused, err := d.Import(t.Context(), d.by, []earnings.Row{{Change: func(det *earnings.Details) fault.Fields { det.Commission = commission; return nil }}})
+			if err != nil || refused[0].Has("commission") == taken {
+				t.Errorf("imported with a commission of %v %%: %v, %v, want it taken: %t", commission, refused, err, taken)
+			}
 		}
 		// The hours of a day, likewise.
 		long := fixed.Amount(24_01)

@@ -32,10 +32,10 @@ type Merged struct {
 type Merge struct {
 	IDs      []int64 // that the rows have, perhaps of others
 	From, To calendar.Day
-	// Decide is given the owner's entries with those IDs, all those of the days, and
-	// the hashes of all imported ones. It returns the entries to make, and the
+	// Decide is given the owner's entries with those IDs, and asks for all those of
+	// the days with the hashes of all imported ones. It returns the entries to make, and the
 	// entries to change with what they were. It may run again.
-	Decide func(named, near []Entry, hashes map[int64]string) (made []Entry, was, changed []Entry, err error)
+	Decide func(named []Entry, near func() ([]Entry, map[int64]string, error)) (made, was, changed []Entry, err error)
 }
 
 // Import stores many days' work, all or none. A row with the number of one of the
@@ -90,7 +90,7 @@ type importing struct {
 // errRefused rolls an import back.
 var errRefused = fault.New(fault.Invalid, "Some rows are refused.")
 
-func (i *importing) decide(named, near []Entry, hashes map[int64]string) (made, was, changed []Entry, err error) {
+func (i *importing) decide(named []Entry, near func() ([]Entry, map[int64]string, error)) (made, was, changed []Entry, err error) {
 	i.merged, i.refused = Merged{}, map[int]fault.Fields{}
 	mine := map[int64]Entry{}
 	for _, e := range named {
@@ -118,7 +118,14 @@ func (i *importing) decide(named, near []Entry, hashes map[int64]string) (made, 
 			i.merged.Changed++
 		}
 	}
-	there := newStock(near, hashes, taken)
+	var there *stock
+	if len(rest) > 0 { // all entries of the days are many
+		entries, hashes, err := near()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		there = newStock(entries, hashes, taken)
+	}
 	for _, n := range rest {
 		if i.bad[n] != nil {
 			i.refused[n] = i.bad[n]
@@ -150,21 +157,15 @@ func (i *importing) revised(before Entry, change func(*Details) fault.Fields) (E
 		e.Note = before.Note
 	}
 	e.validate(&before.Details, imported, &bad)
-	legacy := e.LegacyEarnings
-	e.compute(&bad)
-	if e.Earnings == before.Earnings && reflect.DeepEqual(e.Details, before.Details) {
-		e.LegacyEarnings = legacy
-	}
+	e.compute(&before, &bad)
 	return e, bad
 }
 
 // hash is what two rows that say the same have in common, whatever kind of file
 // they stand in.
 func (d Details) hash() string {
-	d.CommissionGiven, d.ExpensesGiven, d.Note = false, false, oneBreak(d.Note)
-	if len(d.Items) == 0 {
-		d.Items = nil
-	}
+	d = d.plain()
+	d.Note = oneBreak(d.Note)
 	text, err := json.Marshal(d)
 	if err != nil { // texts and numbers
 		panic(err)

@@ -2,6 +2,7 @@ package earnings
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,7 +136,7 @@ func (s *Service) newEntry(by account.Actor, d Details, from origin, change func
 	d.validate(nil, from, &bad)
 	e := Entry{Details: d, OwnerID: by.Owner(), CreatedAt: s.now(), Revision: 1}
 	e.UpdatedAt = e.CreatedAt
-	e.compute(&bad)
+	e.compute(nil, &bad)
 	return e, bad.Err()
 }
 
@@ -146,20 +147,37 @@ func originOf(by account.Actor) origin {
 	return ours
 }
 
-// compute is the formula, and the end of what the older client said.
-func (e *Entry) compute(bad *fault.Fields) {
+// compute applies the formula and ends the older client's own total. An edit that
+// says the same as before (nil for a new entry) leaves the entry as it was, that
+// total included.
+func (e *Entry) compute(before *Entry, bad *fault.Fields) {
 	if len(*bad) > 0 {
 		return
 	}
 	e.Earnings = Earnings(e.AppIncome, e.Commission, e.Tips, e.Expenses)
-	e.ItemsChanged = false
+	legacy := e.Legacy
+	e.ItemsChanged, e.Legacy = false, nil
 	switch total := e.Earnings; {
-	case e.Legacy == nil:
+	case legacy == nil && before != nil && e.Earnings == before.Earnings && e.same(before.Details):
+		e.Details = before.Details
+	case legacy == nil:
 		e.LegacyEarnings = &total
-	case e.Legacy.Sent:
-		e.LegacyEarnings = e.Legacy.Value
+	case legacy.Sent:
+		e.LegacyEarnings = legacy.Value
 	}
-	e.Legacy = nil
+}
+
+// same tells whether two details say the same to everyone but the older client,
+// which alone tells 0 from nothing.
+func (d Details) same(o Details) bool { return reflect.DeepEqual(d.plain(), o.plain()) }
+
+// plain leaves out the difference between 0 and nothing.
+func (d Details) plain() Details {
+	d.CommissionGiven, d.ExpensesGiven = false, false
+	if len(d.Items) == 0 {
+		d.Items = nil
+	}
+	return d
 }
 
 // Entry reads one of the actor's entries.
@@ -197,14 +215,15 @@ func (s *Service) Revise(ctx context.Context, by account.Actor, id int64, match 
 		if err := match.Check(e.Revision, e.Details); err != nil {
 			return err
 		}
-		had, total, before := len(e.Items) > 0, e.Expenses, e.Details
+		before := *e
+		before.Items = slices.Clone(e.Items)
 		bad := change(&e.Details)
-		if had && !e.ItemsChanged && e.Expenses != total && !bad.Has("expenses") {
+		if len(before.Items) > 0 && !e.ItemsChanged && e.Expenses != before.Expenses && !bad.Has("expenses") {
 			bad.Add("expenses", "sum_of_items", "The expenses are the sum of expense_items: change those, or send an empty list with the new total.")
 		}
 		e.tidy()
-		e.validate(&before, originOf(by), &bad)
-		e.compute(&bad)
+		e.validate(&before.Details, originOf(by), &bad)
+		e.compute(&before, &bad)
 		e.UpdatedAt = s.now()
 		return bad.Err()
 	})

@@ -131,10 +131,29 @@ func decodeText(raw []byte) (string, error) {
 	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
 		return "", errEncoding
 	}
-	if bytes.IndexByte(raw, '\n') < 0 { // as older Macs end lines
-		raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
+	text := string(raw)
+	if endsWithReturns(text) {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	}
-	return string(raw), nil
+	return text, nil
+}
+
+// endsWithReturns tells whether the first line ends with a carriage return alone, as
+// older Macs end lines. Line feeds may still stand within cells, or end the file.
+func endsWithReturns(text string) bool {
+	quoted := false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '\n':
+			return false
+		case c == '\r':
+			return i+1 == len(text) || text[i+1] != '\n'
+		}
+	}
+	return false
 }
 
 var errEncoding = fault.InvalidField("", "encoding", "The file must be text in UTF-8.")

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -53,12 +52,15 @@ const (
 // readBody reads the body of a request, of one of the kinds. Nothing sent is
 // nothing said.
 func readBody(r *http.Request) (input, error) {
+	if r.ContentLength > maxBody { // reading would ask a client for it that waits with its body
+		return nil, errBodyTooLarge
+	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	if len(raw) > maxBody {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "detail", "The body is too large.")
+		return nil, errBodyTooLarge
 	}
 	if len(raw) == 0 {
 		return input{}, nil
@@ -74,12 +76,14 @@ func readBody(r *http.Request) (input, error) {
 	case formType:
 		return readForm(string(raw))
 	case multipartType:
-		in, _, err := readParts(multipart.NewReader(bytes.NewReader(raw), params["boundary"]), "")
+		in, _, err := readParts(bytes.NewReader(raw), params["boundary"], "")
 		return in, err
 	default:
 		return readJSON(raw)
 	}
 }
+
+var errBodyTooLarge = refuse(http.StatusRequestEntityTooLarge, "detail", "The body is too large.")
 
 var errNotUTF8 = refuse(http.StatusUnsupportedMediaType, "detail", "Send the body in UTF-8.")
 
@@ -153,7 +157,7 @@ func readJSON(raw []byte) (input, error) {
 
 func unreadable(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return refuse(http.StatusRequestEntityTooLarge, "detail", "The body is too large.")
+		return errBodyTooLarge
 	}
 	return refuse(http.StatusBadRequest, "detail", "The request could not be read to its end.")
 }

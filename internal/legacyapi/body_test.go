@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"mime/multipart"
+	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"testing"
@@ -87,6 +89,77 @@ func TestForms_Twice(t *testing.T) {
 	})
 }
 
+// A form that cannot be read is refused, and not taken for one that says nothing.
+func TestForms_Cut(t *testing.T) {
+	each(t, func(w *world) {
+		ana := w.person()
+		path := fmt.Sprintf("update-ridepost/%.0f", ana.post("add-carpost", car(nil)).want(200).at("id"))
+		const kind, field = "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"color\"\r\n\r\nverde\r\n"
+		for name, body := range map[string]string{
+			"another boundary": "--c" + field[3:] + "--c--\r\n", "no form": "x", "a break": "\r\n", "cut at a boundary": field + "--b\r\n", "cut at the first boundary": "--b\r\n",
+			"cut within a boundary": field + "--b", "cut in a head": field + "--b\r\nContent-", "cut in a field": field[:len(field)-4], "cut after a field": field,
+		} {
+			r := ana.raw("PUT", path, kind, []byte(body))
+			if r.status != 400 || r.at("Message") != "Multipart form parse error." {
+				t.Errorf("%s: PUT = %d %s, want 400", name, r.status, r.text)
+			}
+			if r := ana.raw("POST", "add-calculator-entry", kind, []byte(body)); r.status != 400 || r.at("detail") != "Multipart form parse error." {
+				t.Errorf("%s: POST = %d %s, want 400", name, r.status, r.text)
+			}
+		}
+		read := strings.Replace(path, "update-ridepost", "get-carpost", 1)
+		if got := ana.get(read).want(200).at("color"); got != "alb" {
+			t.Errorf("the colour is %v: something was stored", got)
+		}
+		for body, color := range map[string]string{"": "alb", "--b--": "alb", field + "--b--": "verde"} {
+			if got := ana.raw("PUT", path, kind, []byte(body)).want(200).at("color"); got != color {
+				t.Errorf("after %q the colour is %v, want %s", body, got, color)
+			}
+			ana.form(path, obj{"color": "alb"}, nil).want(200)
+		}
+	})
+}
+
+// A body that is announced to be too large is refused before it is asked for.
+func TestBodies_Announced(t *testing.T) {
+	each(t, func(w *world) {
+		ana := w.person()
+		form := fmt.Sprintf("update-ridepost/%.0f", ana.post("add-carpost", car(nil)).want(200).at("id"))
+		body := bytes.Repeat([]byte(" "), 11<<20)
+		for _, tt := range []struct {
+			method, path, kind string
+			size, status       int
+		}{
+			{"POST", "register", "application/json", 256<<10 + 1, 413},
+			{"POST", "login", "application/json", 11 << 20, 413},
+			{"POST", "add-carpost", "application/json", 300 << 10, 413},
+			{"POST", "add-calculator-entry", formType, 300 << 10, 413},
+			{"DELETE", "delete-ridepost", "multipart/form-data; boundary=b", 300 << 10, 413},
+			{"PUT", form, "application/json", 300 << 10, 413},
+			{"PUT", form, "multipart/form-data; boundary=b", 11 << 20, 400},
+		} {
+			asked := false
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { asked = true }})
+			req, err := http.NewRequestWithContext(ctx, tt.method, w.url+"/api/"+tt.path, bytes.NewReader(body[:tt.size]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, value := range map[string]string{"Content-Type": tt.kind, "Origin": ana.origin, "X-Test-Source": ana.source, "Expect": "100-continue"} {
+				req.Header.Set(name, value)
+			}
+			client := http.Client{Jar: ana.client.Jar, Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close() // the status is all
+			if res.StatusCode != tt.status || asked {
+				t.Errorf("%s %s of %d bytes = %d, asked for the body: %t; want %d at once", tt.method, tt.path, tt.size, res.StatusCode, asked, tt.status)
+			}
+		}
+	})
+}
+
 // Text that is not UTF-8 is not guessed at.
 func TestBodies_Encoding(t *testing.T) {
 	each(t, func(w *world) {
@@ -161,6 +234,21 @@ func TestRecentEntries_Hours(t *testing.T) {
 	})
 }
 
+// formOf is the form that a start of an upload was answered with.
+func formOf(r *response) bucket.Form {
+	form := bucket.Form{URL: r.at("url").(string), Fields: map[string]string{}}
+	for name, value := range r.at("fields").(obj) {
+		form.Fields[name] = value.(string)
+	}
+	return form
+}
+
+// startPhoto begins the upload of a photo of a post.
+func startPhoto(b *browser, post any) bucket.Form {
+	b.Helper()
+	return formOf(b.post("upload/direct/start", obj{"file_name": "a.jpg", "file_type": "image/jpeg", "car_post_id": post}).want(200))
+}
+
 // A photo of a kind that is not taken is named in words, and the next try finds
 // the post that was made before it.
 func TestPhotoRefused(t *testing.T) {
@@ -216,16 +304,32 @@ func TestPhotoRefused(t *testing.T) {
 		// A file that turns out to be no picture, likewise.
 		first := ana.post("add-carpost", body).want(200).at("id")
 		r := ana.post("upload/direct/start", obj{"file_name": "a.jpg", "file_type": "image/jpeg", "car_post_id": first}).want(200)
-		form := bucket.Form{URL: r.at("url").(string), Fields: map[string]string{}}
-		for name, value := range r.at("fields").(obj) {
-			form.Fields[name] = value.(string)
-		}
-		buckettest.Post(t, form, []byte("not a picture"), nil)
+		buckettest.Post(t, formOf(r), []byte("not a picture"), nil)
 		if got := ana.post("upload/direct/finish", obj{"file_id": r.at("id")}).want(400); got.at("detail") == nil {
 			t.Errorf("%s", got.text)
 		}
 		if id := ana.post("add-carpost", body).want(200).at("id"); id != first {
 			t.Error("the post was made twice")
+		}
+		// Nor is it when the storage refuses the file, or the driver gives up on it.
+		body["model"] = "Duster"
+		first = ana.post("add-carpost", body).want(200).at("id")
+		for name, file := range map[string][]byte{"empty": {}, "too large": append(mediatest.JPEG(30, 20), make([]byte, 10<<20)...), "not sent": nil} {
+			form := startPhoto(ana, first)
+			if file != nil {
+				if res := buckettest.Post(t, form, file, nil); res.StatusCode != 400 {
+					t.Errorf("%s: the storage says %d", name, res.StatusCode)
+				}
+			}
+			if id := ana.post("add-carpost", body).want(200).at("id"); id != first {
+				t.Errorf("%s: the post was made twice", name)
+			}
+		}
+		r = ana.post("upload/direct/start", obj{"file_name": "a.jpg", "file_type": "image/jpeg", "car_post_id": first}).want(200)
+		buckettest.Post(t, formOf(r), mediatest.JPEG(30, 20), nil)
+		ana.post("upload/direct/finish", obj{"file_id": r.at("id")}).want(200)
+		if id := ana.post("add-carpost", body).want(200).at("id"); id == first {
+			t.Error("the same car with a photo was not posted again")
 		}
 		// In an edit the dialog says it.
 		path := fmt.Sprintf("update-ridepost/%.0f", first)

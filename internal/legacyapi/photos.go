@@ -43,6 +43,10 @@ func (a *API) startUpload(c *call) error {
 	if err != nil {
 		return mine(a.photoRefused(c, post, err, words), errNotFound)
 	}
+	// The storage refuses an empty or too large file, and only the client is told.
+	if err := a.Listings.AwaitPhoto(c.ctx(), c.by, post); err != nil {
+		return mine(err, errNotFound)
+	}
 	answer(c.w, http.StatusOK, object{"id": u.ID, "url": form.URL, "fields": form.Fields})
 	return nil
 }
@@ -90,7 +94,7 @@ func (a *API) photoRefused(c *call, post int64, err error, words string) error {
 	if words != "" {
 		bad["file_type"] = []string{words}
 	}
-	if err := a.Listings.PhotoRefused(c.ctx(), c.by, post); err != nil && !errors.Is(err, fault.NotFound) {
+	if err := a.Listings.AwaitPhoto(c.ctx(), c.by, post); err != nil && !errors.Is(err, fault.NotFound) {
 		return err
 	}
 	body := bad.object()

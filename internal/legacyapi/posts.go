@@ -1,6 +1,7 @@
 package legacyapi
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"mime"
@@ -19,6 +20,7 @@ import (
 	"github.com/ridecopilot/ridecopilot/internal/legacy"
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 	"github.com/ridecopilot/ridecopilot/internal/media"
+	"github.com/ridecopilot/ridecopilot/internal/parts"
 )
 
 type postOut struct {
@@ -409,7 +411,7 @@ type formFile struct {
 
 // readUpdate reads the body of an update: a form, piece by piece and within its
 // limits, or one of the kinds that have no image. Without a file the client sends
-// the text "undefined" for the image.
+// the text "undefined" for the image. Nothing sent is nothing said.
 func (a *API) readUpdate(c *call) (input, *formFile, error) {
 	mediaType, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err == nil && (mediaType == jsonType || mediaType == formType) {
@@ -422,17 +424,25 @@ func (a *API) readUpdate(c *call) (input, *formFile, error) {
 	if !isUTF8(params) {
 		return nil, nil, errNotUTF8
 	}
+	if c.r.ContentLength > maxForm {
+		return nil, nil, errTooLarge
+	}
 	if err := a.forms.Enter(c.ctx(), c.by.ID); err != nil {
 		return nil, nil, err
 	}
 	defer a.forms.Leave(c.by.ID)
 	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(imageTime)) // a recorder in a test has none
-	return readParts(multipart.NewReader(http.MaxBytesReader(c.w, c.r.Body, maxForm), params["boundary"]), "image")
+	body := bufio.NewReader(http.MaxBytesReader(c.w, c.r.Body, maxForm))
+	if _, err := body.Peek(1); errors.Is(err, io.EOF) {
+		return input{}, nil, nil
+	}
+	return readParts(body, params["boundary"], "image")
 }
 
 // readParts reads a form of many parts, of which one may be a file: the one of the
 // name.
-func readParts(form *multipart.Reader, image string) (input, *formFile, error) {
+func readParts(body io.Reader, boundary, image string) (input, *formFile, error) {
+	form := multipart.NewReader(parts.Whole(body), boundary)
 	in, file, seen := input{}, (*formFile)(nil), map[string]bool{}
 	for n := 0; ; n++ {
 		part, err := form.NextRawPart()

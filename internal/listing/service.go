@@ -92,13 +92,14 @@ func (s *Service) Create(ctx context.Context, by account.Actor, d Details, bad f
 	return post.seenBy(by), repeated, err
 }
 
-// retryTime is how long after a photo was refused the same post counts as another
-// try.
+// retryTime is how long after a photo was begun or refused the same post counts as
+// another try.
 const retryTime = time.Hour
 
-// PhotoRefused notes that a photo of the actor's post was refused. The older client
-// makes the post before the photo, and makes both again with another one.
-func (s *Service) PhotoRefused(ctx context.Context, by account.Actor, id int64) error {
+// AwaitPhoto notes that the actor's post has no photo yet: one was begun, which the
+// storage may refuse unseen, or refused. The older client makes the post before the
+// photo, and makes both again with another one.
+func (s *Service) AwaitPhoto(ctx context.Context, by account.Actor, id int64) error {
 	p, err := s.store.Post(ctx, id, by.ID)
 	if err != nil || p.OwnerID != by.ID || p.pictured() {
 		return err
@@ -113,8 +114,8 @@ func (s *Service) PhotoRefused(ctx context.Context, by account.Actor, id int64) 
 	return s.store.Remember(ctx, by, id, now)
 }
 
-// Retried finds the actor's post with the same details whose photo was refused a
-// moment ago. It finds it once.
+// Retried finds the actor's post with the same details that got no photo a moment
+// ago (see AwaitPhoto). It finds it once.
 func (s *Service) Retried(ctx context.Context, by account.Actor, d Details) (post Post, ok bool, err error) {
 	d.tidy()
 	if by.Once, err = retry(d); err != nil {

@@ -30,6 +30,9 @@ func (s *Site) readForm(w http.ResponseWriter, r *http.Request) (url.Values, int
 		params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
 		return nil, http.StatusUnsupportedMediaType
 	}
+	if r.ContentLength > maxForm { // reading would ask a client for it that waits with its body
+		return nil, http.StatusRequestEntityTooLarge
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, http.StatusRequestEntityTooLarge

@@ -380,6 +380,21 @@ func TestForms_I1_I2(t *testing.T) {
 	}
 }
 
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+// A form that is announced to be too large is refused before it is read.
+func TestForms_Announced(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/account/verify/", unread{t})
+	r.ContentLength = 16<<10 + 1
+	want(t, send(pages(&accounts{}), r, "Content-Type", "application/x-www-form-urlencoded"), http.StatusRequestEntityTooLarge)
+}
+
 func TestForeignForms(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -82,7 +82,7 @@ func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []e
 		}
 		first = entries[0]
 		first.ID = ids[0]
-		if err := tx.recordEntries(ctx, by, entries, ids, changes); err != nil {
+		if err := tx.recordEntries(ctx, by, actCreate, entries, ids, changes); err != nil {
 			return err
 		}
 		return tx.made(ctx, by, first.ID)
@@ -93,10 +93,10 @@ func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []e
 	return first, repeated, nil
 }
 
-// recordEntries writes the history of new entries, as record does of one.
-func (t *txn) recordEntries(ctx context.Context, by account.Actor, entries []earnings.Entry, ids []int64, changes []string) error {
+// recordEntries writes the history of many entries, as record does of one.
+func (t *txn) recordEntries(ctx context.Context, by account.Actor, act string, entries []earnings.Entry, ids []int64, changes []string) error {
 	err := t.load(ctx, insertHistory, 9, len(entries), func(i int) []any {
-		return historyRow(by, actCreate, objectEntry, ids[i], entries[i].OwnerID, changes[i], entries[i].CreatedAt)
+		return historyRow(by, act, objectEntry, ids[i], entries[i].OwnerID, changes[i], entries[i].UpdatedAt)
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("record history: %w", err)
@@ -269,6 +269,70 @@ func (t *txn) saveEntry(ctx context.Context, by account.Actor, loaded, e earning
 	return t.write(ctx, by, actUpdate, objectEntry, e.ID, e.OwnerID, changes, e.UpdatedAt)
 }
 
+// saveEntries is saveEntry of many that are there, many a statement. They are
+// written as new ones whose ids are taken: rows have the types of the columns, and
+// a statement for each is parsed for each.
+func (t *txn) saveEntries(ctx context.Context, by account.Actor, loaded, entries []earnings.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	changes, ids := make([]string, len(entries)), make([]int64, len(entries))
+	var dropped []int64 // whose items differ
+	type place struct{ entry, item int }
+	var items []place
+	for i, e := range entries {
+		var err error
+		if changes[i], err = alteration(recordOf(loaded[i]), recordOf(e)); err != nil {
+			return err
+		}
+		if ids[i] = e.ID; slices.Equal(loaded[i].Items, e.Items) {
+			continue
+		}
+		dropped = append(dropped, e.ID)
+		for n := range e.Items {
+			items = append(items, place{i, n})
+		}
+	}
+	err := t.load(ctx, updateEntries, 21, len(entries), func(i int) []any {
+		e := &entries[i]
+		return []any{
+			e.ID, e.OwnerID, e.Date, e.Platform, text.Key(e.Platform), e.AppIncome, e.Tips, e.Commission, e.Expenses, e.Hours, e.DistanceKM, e.Trips,
+			e.Currency, e.Note, e.Earnings, e.LegacyEarnings, e.CommissionGiven, e.ExpensesGiven, e.CreatedAt, e.UpdatedAt, e.Revision,
+		}
+	}, nil)
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(dropped, namedAtOnce) {
+		q := &query{}
+		places := make([]string, len(chunk))
+		for i, id := range chunk {
+			places[i] = q.bind("?", id)
+		}
+		if _, err := t.ExecContext(ctx, `DELETE FROM expense_item WHERE entry_id IN (`+strings.Join(places, ", ")+`)`, q.args...); err != nil {
+			return err
+		}
+	}
+	err = t.loadItems(ctx, len(items), func(i int) (int64, int, earnings.ExpenseItem) {
+		p := items[i]
+		return ids[p.entry], p.item, entries[p.entry].Items[p.item]
+	})
+	if err != nil {
+		return err
+	}
+	return t.recordEntries(ctx, by, actUpdate, entries, ids, changes)
+}
+
+const updateEntries = `
+	INSERT INTO entry (id, owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips,
+		currency, note, earnings, legacy_earnings, commission_given, expenses_given, created_at, updated_at, revision)
+	VALUES ON CONFLICT (id) DO UPDATE SET date = excluded.date, platform = excluded.platform, platform_key = excluded.platform_key,
+		app_income = excluded.app_income, tips = excluded.tips, commission = excluded.commission, expenses = excluded.expenses,
+		hours = excluded.hours, distance_km = excluded.distance_km, trips = excluded.trips, currency = excluded.currency,
+		note = excluded.note, earnings = excluded.earnings, legacy_earnings = excluded.legacy_earnings,
+		commission_given = excluded.commission_given, expenses_given = excluded.expenses_given,
+		updated_at = excluded.updated_at, revision = excluded.revision`
+
 // MergeEntries stores what m.Decide makes of a file and of the entries that are
 // there, all or none.
 func (s *Store) MergeEntries(ctx context.Context, by account.Actor, m earnings.Merge) error {
@@ -286,26 +350,17 @@ func (s *Store) MergeEntries(ctx context.Context, by account.Actor, m earnings.M
 		if err != nil {
 			return err
 		}
-		near, err := tx.entriesBetween(ctx, owner, m.From, m.To)
-		if err != nil {
-			return err
-		}
-		hashes, err := tx.importHashes(ctx, owner)
-		if err != nil {
-			return err
-		}
-		made, was, changed, err := m.Decide(named, near, hashes)
-		if err != nil {
-			return err
-		}
-		for i, e := range changed {
-			changes, err := diff(recordOf(was[i]), recordOf(e))
-			if err != nil {
-				return err
+		made, was, changed, err := m.Decide(named, func() (near []earnings.Entry, hashes map[int64]string, err error) {
+			if near, err = tx.entriesBetween(ctx, owner, m.From, m.To); err == nil {
+				hashes, err = tx.importHashes(ctx, owner)
 			}
-			if err := tx.saveEntry(ctx, by, was[i], e, changes); err != nil {
-				return err
-			}
+			return near, hashes, err
+		})
+		if err != nil {
+			return err
+		}
+		if err := tx.saveEntries(ctx, by, was, changed); err != nil {
+			return err
 		}
 		return tx.createEntries(ctx, by, made)
 	})
@@ -331,7 +386,7 @@ func (t *txn) createEntries(ctx context.Context, by account.Actor, entries []ear
 	if err != nil {
 		return err
 	}
-	if err := t.recordEntries(ctx, by, entries, ids, changes); err != nil {
+	if err := t.recordEntries(ctx, by, actCreate, entries, ids, changes); err != nil {
 		return err
 	}
 	return t.made(ctx, by, ids[0])

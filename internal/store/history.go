@@ -86,30 +86,85 @@ var (
 // comparing it with nothing, without taking it apart and putting it together
 // again.
 func creation(made any) (string, error) {
-	text, err := json.Marshal(made)
+	fields, err := members(made)
 	if err != nil {
-		return "", fmt.Errorf("encode for history: %w", err)
+		return "", err
 	}
-	type field struct{ name, value []byte } // as they stand in text
-	var fields []field
+	return differences(nil, fields), nil
+}
+
+// alteration is what the history says of a thing that was changed, as creation says
+// it of one that was made.
+func alteration(before, after any) (string, error) {
+	was, err := members(before)
+	if err != nil {
+		return "", err
+	}
+	is, err := members(after)
+	if err != nil {
+		return "", err
+	}
+	return differences(was, is), nil
+}
+
+// member is a field of a thing's JSON, as it stands there.
+type member struct{ name, value []byte }
+
+// members are the fields of a thing that are not null, by name.
+func members(v any) ([]member, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode for history: %w", err)
+	}
+	var fields []member
 	for rest := bytes.TrimSuffix(bytes.TrimPrefix(text, []byte("{")), []byte("}")); len(rest) > 0; {
 		end := fieldEnd(rest)
 		name, value, _ := bytes.Cut(rest[:end], []byte(":")) // there is none in a name of ours
 		if !bytes.Equal(value, null) {
-			fields = append(fields, field{name, value})
+			fields = append(fields, member{name, value})
 		}
 		rest = rest[min(end+1, len(rest)):]
 	}
-	slices.SortFunc(fields, func(a, b field) int { return bytes.Compare(a.name, b.name) })
-	b := append(make([]byte, 0, len(text)+8*len(fields)), '{')
-	for i, f := range fields {
-		if i > 0 {
+	slices.SortFunc(fields, func(a, b member) int { return bytes.Compare(a.name, b.name) })
+	return fields, nil
+}
+
+// differences lists the fields that differ, each with its old and its new value.
+func differences(was, is []member) string {
+	b := []byte{'{'}
+	for len(was) > 0 || len(is) > 0 {
+		var f, g member
+		var order int
+		switch {
+		case len(was) == 0:
+			order = 1
+		case len(is) == 0:
+			order = -1
+		default:
+			order = bytes.Compare(was[0].name, is[0].name)
+		}
+		if order <= 0 {
+			f, was = was[0], was[1:]
+		}
+		if order >= 0 {
+			g, is = is[0], is[1:]
+		}
+		switch {
+		case f.name == nil:
+			f = member{g.name, null}
+		case g.name == nil:
+			g.value = null
+		}
+		if bytes.Equal(f.value, g.value) {
+			continue
+		}
+		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		b = append(append(b, f.name...), ":[null,"...)
-		b = append(append(b, f.value...), ']')
+		b = append(append(append(b, f.name...), ":["...), f.value...)
+		b = append(append(append(b, ','), g.value...), ']')
 	}
-	return string(append(b, '}')), nil
+	return string(append(b, '}'))
 }
 
 // fieldEnd is where the first of the fields ends: at the comma behind it, or at

@@ -54,8 +54,8 @@ func (s *Store) loading(ctx context.Context, do func(*txn) error) error {
 	})
 }
 
-// load inserts n rows of width columns. into is the statement up to VALUES and
-// args are the values of a row. With made, the ids that the database gave are
+// load inserts n rows of width columns. into is the statement, whose rows go behind
+// its VALUES, and args are the values of a row. With made, the ids that the database gave are
 // handed back in the order of the rows.
 func (t *txn) load(ctx context.Context, into string, width, n int, args func(i int) []any, made func(i int, id int64)) error {
 	chunk := max(1, loadParams/width)
@@ -72,7 +72,8 @@ func (t *txn) loadChunks(ctx context.Context, into string, width, chunk, first, 
 	if first == last {
 		return nil
 	}
-	into += rowsOfParams(width, chunk, t.s.dialect.name == postgresDialect.name)
+	head, tail, _ := strings.Cut(into, "VALUES ")
+	into = head + "VALUES " + rowsOfParams(width, chunk, t.s.dialect.name == postgresDialect.name) + " " + tail
 	if made != nil {
 		into += " RETURNING id"
 	}

@@ -12,7 +12,7 @@ import (
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-func newUser(t *testing.T, s *store.Store, email string) account.User {
+func newUser(t testing.TB, s *store.Store, email string) account.User {
 	t.Helper()
 	u, err := s.CreateUser(t.Context(), account.Actor{Source: account.SourceAPI}, account.User{
 		Name: "Ana", Email: email, PasswordHash: "x", Active: true, CreatedAt: noon, UpdatedAt: noon, Version: 1,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/bucket"
+	"github.com/ridecopilot/ridecopilot/internal/parts"
 )
 
 const (
@@ -65,7 +66,7 @@ type body struct{ io.Reader }
 func (b *Bucket) receive(w http.ResponseWriter, r *http.Request) (o bucket.Object, err error) {
 	raw := r.Body
 	limited := &body{http.MaxBytesReader(w, raw, margin)}
-	r.Body = io.NopCloser(limited)
+	r.Body = io.NopCloser(parts.Whole(limited))
 	form, err := r.MultipartReader() // which takes multipart/mixed as well
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
 		return bucket.Object{}, refusal{http.StatusUnsupportedMediaType, "unsupported_media", "An upload is a form: multipart/form-data."}
