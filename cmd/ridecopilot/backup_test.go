@@ -200,7 +200,7 @@ func TestRestore_D13(t *testing.T) {
 			if status, body := ask(t, http.MethodDelete, s.base+"/api/user/", token, `{"password":"Drumul-Taberei-34"}`); status != http.StatusNoContent {
 				t.Fatalf("erase = %d %s", status, body)
 			}
-			if _, ok := s.err.find(`account erased`, s.done); !ok {
+			if _, ok := s.err.Find(`account erased`, s.done); !ok {
 				t.Fatal("no word of the erasure")
 			}
 			command(t, env, "", "backup", newer).ended(t, 0)

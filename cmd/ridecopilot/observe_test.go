@@ -198,7 +198,7 @@ func TestTraces_P4(t *testing.T) {
 		decode(t, body, &ready)
 		ask(t, http.MethodGet, s.base+"/api/carposts/", token, "")
 		ask(t, http.MethodPost, s.base+"/api/auth/password/reset/", "", `{"email":"ana@example.com"}`)
-		link, ok := s.err.find(`"file":"([^"]*\.eml)"`, s.done)
+		link, ok := s.err.Find(`"file":"([^"]*\.eml)"`, s.done)
 		if !ok {
 			t.Fatal("no mail")
 		}
@@ -457,7 +457,7 @@ func TestCloudWatch(t *testing.T) {
 func metricsOf(t *testing.T, env []string, args ...string) (own, samples map[string]bool) {
 	t.Helper()
 	s := serve(t, env, append(args, "--metrics-addr", "127.0.0.1:0")...)
-	address, ok := s.out.find(`metrics     (http://\S+)\n`, s.done)
+	address, ok := s.out.Find(`metrics     (http://\S+)\n`, s.done)
 	if !ok {
 		t.Fatalf("no address of metrics in %s", s.out)
 	}
