@@ -77,7 +77,7 @@ type Command struct {
 type Program struct {
 	Command
 
-	Base string // the address that it has announced last
+	Base string  // the address that it has announced last
 	Out  *Output // of its last run
 	Err  *Output // of its last run
 	Done <-chan struct{}

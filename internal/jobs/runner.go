@@ -76,9 +76,12 @@ type Options struct {
 	Sender    Sender
 	PublicURL *url.URL // what links in mails are built from (promise T10)
 	Log       *slog.Logger
-	Workers   int           // jobs at once; 0 is 4
-	SoftStop  time.Duration // how long running jobs may go on when stopping; 0 is 10 s
-	Now       func() time.Time
+	// Oldest tells since when the job has waited that should have been worked first;
+	// nil when none is due. Check asks it; without it Check knows no age.
+	Oldest   func(ctx context.Context, at time.Time) (*time.Time, error)
+	Workers  int           // jobs at once; 0 is 4
+	SoftStop time.Duration // how long running jobs may go on when stopping; 0 is 10 s
+	Now      func() time.Time
 
 	Middleware []rivertype.Middleware // around the work of each job; sees no panic
 }
@@ -87,6 +90,7 @@ type Options struct {
 const (
 	jobTimeout    = 2 * time.Minute
 	rescueAfter   = 5 * time.Minute // a job that a dead worker held runs again (promise D11)
+	duePatience   = 5 * time.Minute // a job that is due for longer is a failure of the jobs as a whole
 	mailAttempts  = 12              // over about 16 hours, by River's growing pauses
 	imageAttempts = 12              // at what is not the storage's fault
 	imagePause    = 20 * time.Second
@@ -108,6 +112,7 @@ type Runner struct {
 	start   func(context.Context) error
 	stop    func(context.Context) error
 	running atomic.Bool
+	waited  atomic.Int64 // how long the oldest due job has waited, as Check has seen it; -1: not known
 }
 
 // NewRunner returns a Runner that has not started.
@@ -122,6 +127,7 @@ func NewRunner(o Options) (*Runner, error) {
 		o.Now = time.Now
 	}
 	r := &Runner{o: o}
+	r.waited.Store(-1)
 	workers := river.NewWorkers()
 	for _, err := range []error{
 		river.AddWorkerSafely(workers, &mailWorker{r: r}),
@@ -224,12 +230,38 @@ func (r *Runner) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Check is nil while jobs are being worked.
-func (r *Runner) Check(context.Context) error {
+// Check is nil while jobs are being worked: this process works them, and none has
+// been due for longer than duePatience, whichever process is to work it.
+func (r *Runner) Check(ctx context.Context) error {
 	if !r.running.Load() {
+		r.waited.Store(-1)
 		return errors.New("jobs are not being worked")
 	}
+	if r.o.Oldest == nil {
+		return nil
+	}
+	at := r.o.Now()
+	since, err := r.o.Oldest(ctx, at)
+	if err != nil {
+		r.waited.Store(-1)
+		return fmt.Errorf("which jobs are due is not known: %w", err)
+	}
+	var waited time.Duration
+	if since != nil {
+		waited = at.Sub(*since)
+	}
+	r.waited.Store(max(0, int64(waited)))
+	if waited > duePatience {
+		return fmt.Errorf("a job has been due for %s", waited.Round(time.Second))
+	}
 	return nil
+}
+
+// Waited is how long the oldest due job had waited at the last Check; false when
+// that is not known.
+func (r *Runner) Waited() (time.Duration, bool) {
+	waited := r.waited.Load()
+	return time.Duration(waited), waited >= 0
 }
 
 // leveled passes on records of a level and above.

@@ -52,7 +52,7 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) (e
 	if err != nil {
 		return s.explain(err)
 	}
-	defer func() { release(conn, err) }()
+	defer conn.Close() //nolint:errcheck // gives it back
 	o := &sql.TxOptions{}
 	if s.dialect.unlimited != nil { // PostgreSQL; a transaction of SQLite sees one moment anyway
 		o.Isolation, o.ReadOnly = sql.LevelRepeatableRead, true

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
@@ -168,6 +169,7 @@ func (s *Store) migrationDB(ctx context.Context) (*sql.DB, error) {
 			return nil, err
 		}
 	}
+	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	return stdlib.OpenDB(*c), nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -214,9 +213,8 @@ func (s *Store) reading(ctx context.Context, do func(context.Context, querier) e
 	if err != nil {
 		return s.explain(err)
 	}
-	err = do(ctx, sqlQuerier{conn, s.tracer})
-	release(conn, err)
-	return s.explain(err)
+	defer conn.Close() //nolint:errcheck // gives it back
+	return s.explain(do(ctx, sqlQuerier{conn, s.tracer}))
 }
 
 func readPostgres(ctx context.Context, pool *pgxpool.Pool, do func(context.Context, querier) error) error {
@@ -225,13 +223,7 @@ func readPostgres(ctx context.Context, pool *pgxpool.Pool, do func(context.Conte
 		return err
 	}
 	defer conn.Release()
-	err = do(ctx, pgxQuerier{conn.Conn()})
-	if broken(err) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = conn.Conn().Close(ctx) // the pool makes a new one
-	}
-	return err
+	return do(ctx, pgxQuerier{conn.Conn()})
 }
 
 func acquirePostgres(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {

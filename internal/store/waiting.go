@@ -30,19 +30,34 @@ func (s *Store) JobsWaiting(ctx context.Context, at time.Time) (byState map[stri
 		if err != nil {
 			return err
 		}
-		var first time.Time
-		err = db.QueryRowContext(ctx, `
-			SELECT scheduled_at FROM river_job WHERE state IN ('available', 'retryable', 'scheduled') ORDER BY scheduled_at LIMIT 1`).Scan(&first)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return nil
-		case err == nil && !first.After(at):
-			since = &first
-		}
+		since, err = oldestJob(ctx, db, at)
 		return err
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("count the jobs: %w", err)
 	}
 	return byState, since, nil
+}
+
+// OldestJob tells since when the job has waited that should have been worked
+// first; nil when none is due.
+func (s *Store) OldestJob(ctx context.Context, at time.Time) (since *time.Time, err error) {
+	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+		since, err = oldestJob(ctx, db, at)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the oldest job: %w", err)
+	}
+	return since, nil
+}
+
+func oldestJob(ctx context.Context, db querier, at time.Time) (*time.Time, error) {
+	var first time.Time
+	err := db.QueryRowContext(ctx, `
+		SELECT scheduled_at FROM river_job WHERE state IN ('available', 'retryable', 'scheduled') ORDER BY scheduled_at LIMIT 1`).Scan(&first)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && first.After(at) {
+		return nil, nil //nolint:nilnil // none is due
+	}
+	return &first, err
 }
