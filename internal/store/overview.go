@@ -15,7 +15,7 @@ import (
 // Uploads count that were completed.
 func (s *Store) Counts(ctx context.Context, from, to calendar.Day) ([]overview.Count, error) {
 	day := s.dialect.utcDay("created_at")
-	counts, err := list(ctx, s, func(r row) (overview.Count, error) {
+	counts, err := list(ctx, s, onDesk, func(r row) (overview.Count, error) {
 		var c overview.Count
 		err := r.Scan(&c.Kind, &c.Day.Day, &c.N)
 		return c, err
@@ -36,7 +36,7 @@ func (s *Store) Counts(ctx context.Context, from, to calendar.Day) ([]overview.C
 
 // Sums are what the entries made in the days from one to another add up to.
 func (s *Store) Sums(ctx context.Context, from, to calendar.Day) ([]overview.Sum, error) {
-	sums, err := list(ctx, s, func(r row) (overview.Sum, error) {
+	sums, err := list(ctx, s, onDesk, func(r row) (overview.Sum, error) {
 		var sum overview.Sum
 		err := r.Scan(&sum.Currency, &sum.Day, &sum.Entries, &sum.Earnings)
 		return sum, err
@@ -53,7 +53,7 @@ func (s *Store) Sums(ctx context.Context, from, to calendar.Day) ([]overview.Sum
 // words: partial indexes are made for them.
 func (s *Store) Attention(ctx context.Context, at time.Time) (overview.Attention, error) {
 	var a overview.Attention
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		err := db.QueryRowContext(ctx, `
 			SELECT
 				(SELECT count(DISTINCT post_id) FROM report WHERE resolved_at IS NULL),

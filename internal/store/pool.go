@@ -152,6 +152,7 @@ func (cs *connections) open(ctx context.Context, o Options, conns, def int32) (*
 	p := c.ConnConfig.RuntimeParams
 	p["timezone"] = "UTC"
 	p["statement_timeout"] = "10000"
+	p["lock_timeout"] = "3000"
 	p["idle_in_transaction_session_timeout"] = "15000"
 	p["synchronous_commit"] = "on"
 	if p["application_name"] == "" {

@@ -203,9 +203,14 @@ func (q pgxQuerier) all(ctx context.Context, questions ...question) error {
 }
 
 // reading runs do on one connection, bounds it and explains its error.
-func (s *Store) reading(ctx context.Context, do func(context.Context, querier) error) error {
+func (s *Store) reading(ctx context.Context, w work, do func(context.Context, querier) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
+	leave, err := s.shares.enter(ctx, w)
+	if err != nil {
+		return s.explain(err)
+	}
+	defer leave()
 	if s.requests != nil {
 		return s.explain(readPostgres(ctx, s.requests, do))
 	}

@@ -51,6 +51,7 @@ type Store struct {
 
 	options  Options
 	requests *pgxpool.Pool // PostgreSQL only
+	shares   *shares       // of requests, PostgreSQL only
 	jobs     *pgxpool.Pool // PostgreSQL only: so that jobs and requests cannot starve one another
 }
 
@@ -186,6 +187,7 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	if s.requests, err = cs.open(ctx, o, max(o.MaxConns, 0), 16); err != nil {
 		return nil, err
 	}
+	s.shares = newShares(s.requests.Config().MaxConns)
 	if s.jobs, err = cs.open(ctx, o, o.JobConns, 6); err != nil {
 		s.requests.Close()
 		return nil, err
@@ -250,7 +252,7 @@ func (s *Store) Engine() string { return s.dialect.name }
 
 // Ping is nil when the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.reading(ctx, func(ctx context.Context, db querier) error {
+	return s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		var one int
 		return db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 	})
@@ -265,16 +267,16 @@ type txn struct {
 
 // inTx runs do in one transaction, and again when the engine says that the
 // attempt lost a race (promise D7): do must start from what it reads.
-func (s *Store) inTx(ctx context.Context, do func(*txn) error) error {
+func (s *Store) inTx(ctx context.Context, w work, do func(*txn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	return s.inLongTx(ctx, do)
+	return s.inLongTx(ctx, w, do)
 }
 
 // inLongTx is inTx without its own limit of time.
-func (s *Store) inLongTx(ctx context.Context, do func(*txn) error) error {
+func (s *Store) inLongTx(ctx context.Context, w work, do func(*txn) error) error {
 	for attempt := 1; ; attempt++ {
-		err := s.once(ctx, do)
+		err := s.once(ctx, w, do)
 		if err == nil || attempt > retries || !retryable(err) {
 			return s.explain(err)
 		}
@@ -288,7 +290,12 @@ func (s *Store) inLongTx(ctx context.Context, do func(*txn) error) error {
 	}
 }
 
-func (s *Store) once(ctx context.Context, do func(*txn) error) error {
+func (s *Store) once(ctx context.Context, w work, do func(*txn) error) error {
+	leave, err := s.shares.enter(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	conn, err := acquire(ctx, s.write)
 	if err != nil {
 		return err
@@ -413,7 +420,7 @@ func (s *Store) explain(err error) error {
 	switch code := pgCode(err); {
 	case code == pgDiskFull:
 		return fmt.Errorf("%w: %w", errFull, err)
-	case code == "57014", code == pgReadOnly, retryable(err), len(code) == 5 && (code[:2] == "08" || code[:2] == "53" || code[:3] == "57P"):
+	case code == "57014", code == pgReadOnly, code == pgLockTimeout, retryable(err), len(code) == 5 && (code[:2] == "08" || code[:2] == "53" || code[:3] == "57P"):
 		return fmt.Errorf("%w: %w", errBusy, err)
 	case code != "":
 		return err

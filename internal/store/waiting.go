@@ -13,7 +13,7 @@ import (
 // is due at the moment.
 func (s *Store) JobsWaiting(ctx context.Context, at time.Time) (byState map[string]int64, since *time.Time, err error) {
 	byState = map[string]int64{}
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		found, err := db.QueryContext(ctx, `
 			SELECT CAST(state AS text), count(*) FROM river_job
 			WHERE state IN ('available', 'running', 'retryable', 'scheduled', 'discarded') GROUP BY state`)
@@ -42,7 +42,7 @@ func (s *Store) JobsWaiting(ctx context.Context, at time.Time) (byState map[stri
 // OldestJob tells since when the job has waited that should have been worked
 // first; nil when none is due.
 func (s *Store) OldestJob(ctx context.Context, at time.Time) (since *time.Time, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		since, err = oldestJob(ctx, db, at)
 		return err
 	})
