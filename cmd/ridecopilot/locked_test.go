@@ -33,7 +33,7 @@ func TestLockedTable_D8(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // it was ended before
+	defer tx.Rollback() // it was ended before
 	// The lock is held for as long as the test takes.
 	for _, statement := range []string{`SET LOCAL idle_in_transaction_session_timeout = 0`, `LOCK TABLE car_post IN ACCESS EXCLUSIVE MODE`} {
 		if _, err := tx.ExecContext(t.Context(), statement); err != nil {

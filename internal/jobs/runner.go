@@ -95,15 +95,20 @@ const (
 	imageAttempts = 12              // at what is not the storage's fault
 	imagePause    = 20 * time.Second
 	slowAttempts  = 5
-	removeEvery   = time.Minute
-	compareAt     = 3*time.Hour + 17*time.Minute // of the day, in UTC
-	compareTime   = 4 * time.Hour
-	reencodeEvery = 10 * time.Minute // and at the start of a server: right after an import
-	reencodeTime  = time.Hour        // of one run
-	remindEvery   = 5 * time.Minute
-	purgeEvery    = time.Hour
-	defaultWorker = 4
-	imageWorkers  = 2
+	clockAttempts = 25              // at a job of the clock that fails; then the clock makes the next one
+	clockPause    = 5 * time.Minute // between them at most
+	// killedAttempts are those that a job of the clock has left for kills of its process,
+	// so that none is ever discarded: the alarm for that is about a person's work.
+	killedAttempts = 10
+	removeEvery    = time.Minute
+	compareAt      = 3*time.Hour + 17*time.Minute // of the day, in UTC
+	compareTime    = 4 * time.Hour
+	reencodeEvery  = 10 * time.Minute // and at the start of a server: right after an import
+	reencodeTime   = time.Hour        // of one run
+	remindEvery    = 5 * time.Minute
+	purgeEvery     = time.Hour
+	defaultWorker  = 4
+	imageWorkers   = 2
 )
 
 // Runner works the jobs of a database. Many of them may run on one PostgreSQL.
@@ -150,7 +155,8 @@ func NewRunner(o Options) (*Runner, error) {
 		SoftStopTimeout:      o.SoftStop,
 		ReindexerSchedule:    river.NeverSchedule(), // it takes the owner of the indexes, who only migrates (promise P7)
 		ErrorHandler:         failures{o.Log},
-		Middleware:           append(slices.Clone(o.Middleware), river.WorkerMiddlewareFunc(failures{o.Log}.guard)),
+		RetryPolicy:          pauses{},
+		Middleware:           append(slices.Clone(o.Middleware), river.WorkerMiddlewareFunc(handOver), river.WorkerMiddlewareFunc(failures{o.Log}.guard)),
 		// River tells of its every step; only what needs a person is told here.
 		Logger: slog.New(leveled{o.Log.Handler(), slog.LevelWarn}),
 		PeriodicJobs: []*river.PeriodicJob{
@@ -189,8 +195,38 @@ func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
 // than the pause is not overtaken.
 func once(args river.JobArgs) river.PeriodicJobConstructor {
 	return func() (river.JobArgs, *river.InsertOpts) {
-		return args, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
+		return args, &river.InsertOpts{MaxAttempts: clockAttempts + killedAttempts, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
 	}
+}
+
+// byClock are the kinds of jobs that the clock makes again and again. They keep
+// nothing in their rows: the next one does what one has left.
+var byClock = map[string]bool{
+	remindDocuments{}.Kind(): true, purgeExpired{}.Kind(): true, media.PurgeObjects{}.Kind(): true, reencodePhotos{}.Kind(): true, compareStorage{}.Kind(): true,
+}
+
+// pauses are River's growing ones between the attempts at a job, bounded for jobs of
+// the clock.
+type pauses struct{ river.DefaultClientRetryPolicy }
+
+// NextRetry is when a job that failed, or whose process was killed, runs again.
+func (p pauses) NextRetry(job *rivertype.JobRow) time.Time {
+	at := p.DefaultClientRetryPolicy.NextRetry(job)
+	if latest := time.Now().UTC().Add(clockPause); byClock[job.Kind] && at.After(latest) {
+		return latest
+	}
+	return at
+}
+
+// handOver ends a job of the clock that has failed clockAttempts times, so that
+// the clock makes the next one. Its row keeps the error, and is not discarded:
+// nothing is lost with it.
+func handOver(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) error {
+	err := work(ctx)
+	if err != nil && byClock[job.Kind] && job.Attempt >= clockAttempts {
+		return river.JobCancel(err)
+	}
+	return err
 }
 
 // daily is a schedule: once a day, so long after midnight in UTC. Unlike a pause

@@ -105,7 +105,7 @@ func TestMigrate_BesideServer_D15(t *testing.T) {
 	// It holds no lock of the posts, but might look at them yet.
 	open, err := s.Writer().BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
 	must(t, err)
-	defer open.Rollback() //nolint:errcheck // it was ended before
+	defer open.Rollback() // it was ended before
 	_, err = open.ExecContext(t.Context(), `SELECT count(*) FROM account`)
 	must(t, err)
 	migrated := make(chan error, 1)
@@ -132,7 +132,7 @@ func TestMigrate_TriesAgain_D15(t *testing.T) {
 	must(t, s.MigrateTo(t.Context(), 4, nil))
 	open, err := s.Writer().BeginTx(t.Context(), nil)
 	must(t, err)
-	defer open.Rollback() //nolint:errcheck // it was ended before
+	defer open.Rollback() // it was ended before
 	_, err = open.ExecContext(t.Context(), `SELECT count(*) FROM car_post`)
 	must(t, err)
 	migrated := make(chan error, 1)

@@ -57,13 +57,13 @@ func (s *Store) Attention(ctx context.Context, at time.Time) (overview.Attention
 		err := db.QueryRowContext(ctx, `
 			SELECT
 				(SELECT count(DISTINCT post_id) FROM report WHERE resolved_at IS NULL),
-				(SELECT count(*) FROM car_post WHERE approved_at IS NULL AND moderated_at IS NULL AND status = 'active' AND created_at >= $1),
-				(SELECT count(*) FROM river_job WHERE state = 'discarded') + (SELECT count(*) FROM river_job WHERE state = 'retryable' AND attempt >= $2),
+				(SELECT count(*) FROM car_post WHERE approved_at IS NULL AND moderated_at IS NULL AND status = 'active' AND created_at >= $2),
+				(SELECT count(*) FROM river_job WHERE state = 'discarded') + `+failingJobs+`,
 				(SELECT count(*) FROM mail WHERE state IN ('queued', 'failed') AND (state = 'failed' OR created_at <= $3)),
 				(SELECT count(*) FROM upload WHERE state = 'failed'),
 				(SELECT count(*) FROM upload WHERE state = 'lost'),
 				(SELECT count(*) FROM purge WHERE wanted_at <= $4)`,
-			at.Add(-overview.UnseenFor), overview.FailedAttempts, at.Add(-overview.MailPatience), at).
+			overview.FailedAttempts, at.Add(-overview.UnseenFor), at.Add(-overview.MailPatience), at).
 			Scan(&a.ReportedPosts, &a.UnseenPosts, &a.FailedJobs, &a.UnsentMails, &a.FailedUploads, &a.LostUploads, &a.OpenRemovals)
 		if err != nil {
 			return err
