@@ -168,7 +168,8 @@ func (a *app) runner() (*jobs.Runner, error) {
 	}
 	return jobs.NewRunner(jobs.Options{
 		DB: a.jobDB(), Accounts: a.accounts, Documents: a.documents, Listings: a.listings, Media: a.media, Erasures: a.backups(),
-		Sender: observe.Mails{Sender: sender, Tracer: a.tracer}, PublicURL: a.config.publicURL, Log: a.log, Middleware: []rivertype.Middleware{a.watched},
+		Sender: observe.Mails{Sender: sender, Tracer: a.tracer}, PublicURL: a.config.publicURL, Log: a.log, Oldest: a.store.OldestJob,
+		Middleware: []rivertype.Middleware{a.watched},
 	})
 }
 
@@ -200,8 +201,8 @@ func (a *app) server(runner *jobs.Runner) *server.Server {
 		Log: a.log, PublicURL: a.config.publicURL, TrustedProxies: a.config.proxies, CORSOrigins: a.config.origins,
 		AllowLoopbackOrigins: a.loopbackOrigins(),
 		API:                  mux, Refusal: refusal, Storage: a.files(), Site: html,
-		Checks: checks,
-		Ready:  a.ready, DrainDelay: a.config.drainDelay, Registry: a.registry, Tracer: a.tracer,
+		Checks: checks, OldestJob: runner.Waited,
+		Ready: a.ready, DrainDelay: a.config.drainDelay, Registry: a.registry, Tracer: a.tracer,
 	})
 }
 

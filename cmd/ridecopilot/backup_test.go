@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ridecopilot/ridecopilot/internal/bucket/buckettest"
+	"github.com/ridecopilot/ridecopilot/internal/faulttest"
 	"github.com/ridecopilot/ridecopilot/internal/media/mediatest"
 )
 
@@ -200,9 +201,14 @@ func TestRestore_D13(t *testing.T) {
 			if status, body := ask(t, http.MethodDelete, s.base+"/api/user/", token, `{"password":"Drumul-Taberei-34"}`); status != http.StatusNoContent {
 				t.Fatalf("erase = %d %s", status, body)
 			}
-			if _, ok := s.err.find(`account erased`, s.done); !ok {
+			if _, ok := s.err.Find(`account erased`, s.done); !ok {
 				t.Fatal("no word of the erasure")
 			}
+			db := opened(t, env)
+			faulttest.Eventually(t, patience, "the erasure is noted in the storage", func() (bool, string) {
+				open, err := db.UnnotedErasures(t.Context(), 1)
+				return err == nil && len(open) == 0, fmt.Sprint(open, err)
+			})
 			command(t, env, "", "backup", newer).ended(t, 0)
 			s.stop(t)
 

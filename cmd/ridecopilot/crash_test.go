@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"sync"
@@ -14,50 +12,6 @@ import (
 	"testing"
 	"time"
 )
-
-// process is a `ridecopilot serve` that can be killed.
-type process struct {
-	base string
-	cmd  *exec.Cmd
-	out  *watched
-	err  *watched
-	done chan struct{} // closed when it has ended
-}
-
-// startProcess runs this test binary as the program.
-func startProcess(t *testing.T, env []string) *process {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{cmd: exec.Command(self, "serve"), out: newWatched(), err: newWatched(), done: make(chan struct{})}
-	p.cmd.Env = append([]string{asProgram + "=1"}, env...)
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(p.done)
-		_ = p.cmd.Wait() // it is killed
-	}()
-	t.Cleanup(p.kill)
-	late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
-	defer late.Stop()
-	base, ok := p.out.find(announced, p.done)
-	if !ok {
-		t.Fatalf("the server did not announce itself:\n%s%s", p.out, p.err)
-	}
-	p.base = base
-	ready(t, base)
-	return p
-}
-
-// kill ends the process at once, in the middle of whatever it does.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // SIGKILL
-	<-p.done
-}
 
 // journal is what clients know of their own requests.
 type journal struct {
@@ -138,7 +92,7 @@ func TestCrash_D1(t *testing.T) {
 	engines(t, func(t *testing.T, env []string) {
 		env = append(env, "LOG_LEVEL=warn")
 		p := startProcess(t, env)
-		token := signUp(t, p.base, "ana@example.com")
+		token := signUp(t, p.Base, "ana@example.com")
 		j := &journal{acknowledged: map[string]int64{}}
 		for round := range 3 {
 			// The moment: some time after a random number of answers, while the
@@ -150,22 +104,22 @@ func TestCrash_D1(t *testing.T) {
 			var all sync.WaitGroup
 			for w := range writers {
 				all.Go(func() {
-					j.write(t, victim.base, token, fmt.Sprintf("round%d-writer%d", round, w), func() {
+					j.write(t, victim.Base, token, fmt.Sprintf("round%d-writer%d", round, w), func() {
 						if answers.Add(1) == last {
-							time.AfterFunc(pause, victim.kill)
+							time.AfterFunc(pause, victim.Kill)
 						}
 					})
 				})
 			}
 			all.Wait()
-			victim.kill()
+			victim.Kill()
 			if t.Failed() {
-				t.Fatalf("%s", victim.err)
+				t.Fatalf("%s", victim.Err)
 			}
 			p = startProcess(t, env)
-			j.check(t, p.base, token, round)
+			j.check(t, p.Base, token, round)
 			if t.Failed() {
-				t.Fatalf("%s", p.err)
+				t.Fatalf("%s", p.Err)
 			}
 		}
 	})

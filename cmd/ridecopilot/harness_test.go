@@ -7,12 +7,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/ridecopilot/ridecopilot/internal/faulttest"
 	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
 )
 
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what takes milliseconds.
-const patience = 30 * time.Second
+const patience = faulttest.Patience
 
 // testSecret is a good SECRET_KEY.
 const testSecret = "0123456789-abcdefghijklmnopqrstuvwxyz"
@@ -87,58 +86,13 @@ func (r result) ended(t *testing.T, code int, words ...string) {
 	}
 }
 
-// watched is a stream that can be waited on.
-type watched struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{} // closed and made anew by every write
-}
-
-func newWatched() *watched { return &watched{more: make(chan struct{})} }
-
-func (w *watched) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	close(w.more)
-	w.more = make(chan struct{})
-	return w.text.Write(b)
-}
-
-func (w *watched) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
-}
-
-// find waits for a match of the expression and returns its last group.
-func (w *watched) find(expression string, until <-chan struct{}) (string, bool) {
-	re := regexp.MustCompile(expression)
-	for {
-		w.mu.Lock()
-		m, more := re.FindStringSubmatch(w.text.String()), w.more
-		w.mu.Unlock()
-		if m != nil {
-			return m[len(m)-1], true
-		}
-		select {
-		case <-more:
-		case <-until:
-			// What was written last may have come with the end.
-			if m := re.FindStringSubmatch(w.String()); m != nil {
-				return m[len(m)-1], true
-			}
-			return "", false
-		}
-	}
-}
-
 // announced is the line of the start page, from which a test learns the address.
 const announced = `start page  (http://\S+)/\n`
 
 // serving is a running `ridecopilot serve`.
 type serving struct {
 	base     string
-	out, err *watched
+	out, err *faulttest.Output
 	cancel   context.CancelFunc // what SIGTERM does
 	done     chan struct{}
 	code     int // once done is closed
@@ -148,7 +102,7 @@ type serving struct {
 func serve(t *testing.T, env []string, args ...string) *serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &serving{out: newWatched(), err: newWatched(), cancel: cancel, done: make(chan struct{})}
+	s := &serving{out: faulttest.NewOutput(), err: faulttest.NewOutput(), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		s.code = run(ctx, append([]string{"serve"}, args...), strings.NewReader(""), s.out, s.err, env)
@@ -160,13 +114,27 @@ func serve(t *testing.T, env []string, args ...string) *serving {
 	giveUp, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	defer context.AfterFunc(giveUp, cancel)()
-	base, ok := s.out.find(announced, s.done)
+	base, ok := s.out.Find(announced, s.done)
 	if !ok {
 		t.Fatalf("the server ended with %d and did not announce itself:\n%s%s", s.code, s.out, s.err)
 	}
 	s.base = base
 	ready(t, base)
 	return s
+}
+
+// startProcess runs this test binary as the program, which can be killed.
+func startProcess(t *testing.T, env []string) *faulttest.Program {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := faulttest.Start(t, faulttest.Command{
+		Path: self, Args: []string{"serve"}, Env: append([]string{asProgram + "=1"}, env...), Announced: announced,
+	})
+	ready(t, p.Base)
+	return p
 }
 
 // ready fails the test if the server that has announced itself does not take

@@ -83,7 +83,7 @@ func TestServe_addressTaken(t *testing.T) {
 
 func TestServe_metrics(t *testing.T) {
 	s := serve(t, sqlite(t), "--metrics-addr", "127.0.0.1:0")
-	url, ok := s.out.find(`metrics     (http://\S+)\n`, s.done)
+	url, ok := s.out.Find(`metrics     (http://\S+)\n`, s.done)
 	if !ok {
 		t.Fatalf("no address of metrics in %s", s.out)
 	}
@@ -120,7 +120,7 @@ func TestServe_O7(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.cancel()
-		if _, ok := s.err.find(`"draining"`, s.done); !ok {
+		if _, ok := s.err.Find(`"draining"`, s.done); !ok {
 			t.Fatalf("the server did not drain:\n%s", s.err)
 		}
 		fmt.Fprint(conn, body)

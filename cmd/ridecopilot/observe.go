@@ -185,6 +185,7 @@ func (a *app) measureBacklog(r prometheus.Registerer) {
 	for _, state := range jobStates {
 		gauge("jobs_waiting", "Jobs that have not ended well, or not yet.", prometheus.Labels{"state": state}, func(w waiting) float64 { return float64(w.jobs[state]) })
 	}
+	gauge("jobs_failing", "Jobs that have failed three times or more and are tried again.", nil, func(w waiting) float64 { return float64(w.failing) })
 	gauge("jobs_oldest_seconds", "How long the oldest job that is due has waited.", nil, func(w waiting) float64 { return w.oldestJob.Seconds() })
 	gauge("backup_age_seconds", "How old the last backup is that ridecopilot backup has made; not a number when there is none.", nil, func(w waiting) float64 {
 		if w.lastBackup == nil {
@@ -208,6 +209,7 @@ type waiting struct {
 	removals      int64
 	oldestRemoval time.Duration
 	jobs          map[string]int64
+	failing       int64
 	oldestJob     time.Duration
 	lastBackup    *time.Time
 }
@@ -240,11 +242,11 @@ func (a *app) waiting(ctx context.Context, now time.Time) (w waiting, err error)
 	if err != nil {
 		return waiting{}, err
 	}
-	jobs, job, err := a.store.JobsWaiting(ctx, now)
+	jobs, failing, job, err := a.store.JobsWaiting(ctx, now)
 	if err != nil {
 		return waiting{}, err
 	}
-	w = waiting{removals: n, oldestRemoval: since(removal, now), jobs: jobs, oldestJob: since(job, now)}
+	w = waiting{removals: n, oldestRemoval: since(removal, now), jobs: jobs, failing: failing, oldestJob: since(job, now)}
 	at, made, err := a.store.LastBackup(ctx)
 	if made {
 		w.lastBackup = &at

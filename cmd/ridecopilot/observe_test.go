@@ -144,13 +144,13 @@ func lines(t *testing.T, log, msg string) (found []map[string]any) {
 
 // photographed posts a car with a photo, and returns the permit that the photo
 // was uploaded with. The request that completes it has the headers.
-func photographed(t *testing.T, s *serving, token string, headers ...string) (fields map[string]string, photo string) {
+func photographed(t *testing.T, base, token string, headers ...string) (fields map[string]string, photo string) {
 	t.Helper()
 	raw := mediatest.JPEG(400, 300)
-	_, body := ask(t, http.MethodPost, s.base+"/api/carposts/", token, `{"make":"Dacia","model":"Logan","year":2020,"price":"1","price_period":"day"}`)
+	_, body := ask(t, http.MethodPost, base+"/api/carposts/", token, `{"make":"Dacia","model":"Logan","year":2020,"price":"1","price_period":"day"}`)
 	var made struct{ ID int64 }
 	decode(t, body, &made)
-	photos := fmt.Sprintf("%s/api/carposts/%d/photos/", s.base, made.ID)
+	photos := fmt.Sprintf("%s/api/carposts/%d/photos/", base, made.ID)
 	_, body = ask(t, http.MethodPost, photos, token, fmt.Sprintf(`{"file_name":"a.jpg","content_type":"image/jpeg","size":%d}`, len(raw)))
 	var begun struct {
 		ID     int64
@@ -192,13 +192,13 @@ func TestTraces_P4(t *testing.T) {
 		t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
 		s := serve(t, append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.url), args...)
 		token := signUp(t, s.base, "ana@example.com")
-		fields, photo := photographed(t, s, token, "traceparent", "00-"+theirTrace+"-00f067aa0ba902b7-01", "tracestate", "vendor=tell-tale")
+		fields, photo := photographed(t, s.base, token, "traceparent", "00-"+theirTrace+"-00f067aa0ba902b7-01", "tracestate", "vendor=tell-tale")
 		body := becomes(t, photo, token, `"state":"ready"`)
 		var ready struct{ URL string }
 		decode(t, body, &ready)
 		ask(t, http.MethodGet, s.base+"/api/carposts/", token, "")
 		ask(t, http.MethodPost, s.base+"/api/auth/password/reset/", "", `{"email":"ana@example.com"}`)
-		link, ok := s.err.find(`"file":"([^"]*\.eml)"`, s.done)
+		link, ok := s.err.Find(`"file":"([^"]*\.eml)"`, s.done)
 		if !ok {
 			t.Fatal("no mail")
 		}
@@ -457,12 +457,12 @@ func TestCloudWatch(t *testing.T) {
 func metricsOf(t *testing.T, env []string, args ...string) (own, samples map[string]bool) {
 	t.Helper()
 	s := serve(t, env, append(args, "--metrics-addr", "127.0.0.1:0")...)
-	address, ok := s.out.find(`metrics     (http://\S+)\n`, s.done)
+	address, ok := s.out.Find(`metrics     (http://\S+)\n`, s.done)
 	if !ok {
 		t.Fatalf("no address of metrics in %s", s.out)
 	}
 	token := signUp(t, s.base, "ana@example.com")
-	_, photo := photographed(t, s, token)
+	_, photo := photographed(t, s.base, token)
 	becomes(t, photo, token, `"state":"ready"`)
 	ask(t, http.MethodGet, s.base+"//", "", "") // rejected
 	for range 11 {

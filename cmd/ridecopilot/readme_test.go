@@ -44,7 +44,7 @@ func TestReadme(t *testing.T) {
 		}
 		command(t, env, demoPassword+"\n", "createsuperuser", "--email", string(admin[1]), "--name", string(admin[2]), "--password-stdin").ended(t, 0)
 		s := serve(t, env, "--metrics-addr", "127.0.0.1:0")
-		if _, ok := s.out.find(`metrics  .*\n`, s.done); !ok {
+		if _, ok := s.out.Find(`metrics  .*\n`, s.done); !ok {
 			t.Fatal("no address of metrics")
 		}
 		got := plain(seeded.out + string(said[1]) + demoPassword + "\n" + strings.ReplaceAll(s.out.String(), dir, "./data"))

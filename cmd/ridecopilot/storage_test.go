@@ -216,7 +216,7 @@ func TestVersioningRefused_D12(t *testing.T) {
 	}
 	faults.Set(buckettest.Secretive)
 	s := serve(t, env, "--metrics-addr", "127.0.0.1:0")
-	address, ok := s.out.find(`metrics     (http://\S+)\n`, s.done)
+	address, ok := s.out.Find(`metrics     (http://\S+)\n`, s.done)
 	if !ok {
 		t.Fatalf("no address of metrics in %s", s.out)
 	}

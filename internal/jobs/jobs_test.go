@@ -208,10 +208,16 @@ func (o *office) start(s jobs.Sender) *jobs.Runner {
 
 // erasures notes what is asked of the list of the erased; package backup has the
 // tests of it.
-type erasures struct{ noted, again atomic.Int64 }
+type erasures struct {
+	noted, again atomic.Int64
+	fail         atomic.Bool
+}
 
 func (e *erasures) NoteErasures(context.Context) error {
 	e.noted.Add(1)
+	if e.fail.Load() {
+		return errors.New("the storage is away")
+	}
 	return nil
 }
 

@@ -83,8 +83,8 @@ func optionsOf(job Job) *river.InsertOpts {
 	switch job.(type) {
 	case media.Process:
 		return &river.InsertOpts{Queue: imageQueue, MaxAttempts: imageAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}}
-	case media.PurgeObjects: // what it leaves is left to the one that runs by the clock
-		return &river.InsertOpts{MaxAttempts: 1}
+	case media.PurgeObjects:
+		return &river.InsertOpts{MaxAttempts: clockAttempts + killedAttempts}
 	}
 	return &river.InsertOpts{MaxAttempts: mailAttempts}
 }

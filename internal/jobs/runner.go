@@ -76,9 +76,12 @@ type Options struct {
 	Sender    Sender
 	PublicURL *url.URL // what links in mails are built from (promise T10)
 	Log       *slog.Logger
-	Workers   int           // jobs at once; 0 is 4
-	SoftStop  time.Duration // how long running jobs may go on when stopping; 0 is 10 s
-	Now       func() time.Time
+	// Oldest tells since when the job has waited that should have been worked first;
+	// nil when none is due. Check asks it; without it Check knows no age.
+	Oldest   func(ctx context.Context, at time.Time) (*time.Time, error)
+	Workers  int           // jobs at once; 0 is 4
+	SoftStop time.Duration // how long running jobs may go on when stopping; 0 is 10 s
+	Now      func() time.Time
 
 	Middleware []rivertype.Middleware // around the work of each job; sees no panic
 }
@@ -87,19 +90,25 @@ type Options struct {
 const (
 	jobTimeout    = 2 * time.Minute
 	rescueAfter   = 5 * time.Minute // a job that a dead worker held runs again (promise D11)
+	duePatience   = 5 * time.Minute // a job that is due for longer is a failure of the jobs as a whole
 	mailAttempts  = 12              // over about 16 hours, by River's growing pauses
 	imageAttempts = 12              // at what is not the storage's fault
 	imagePause    = 20 * time.Second
 	slowAttempts  = 5
-	removeEvery   = time.Minute
-	compareAt     = 3*time.Hour + 17*time.Minute // of the day, in UTC
-	compareTime   = 4 * time.Hour
-	reencodeEvery = 10 * time.Minute // and at the start of a server: right after an import
-	reencodeTime  = time.Hour        // of one run
-	remindEvery   = 5 * time.Minute
-	purgeEvery    = time.Hour
-	defaultWorker = 4
-	imageWorkers  = 2
+	clockAttempts = 25              // at a job of the clock that fails; then the clock makes the next one
+	clockPause    = 5 * time.Minute // between them at most
+	// killedAttempts are those that a job of the clock has left for kills of its process,
+	// so that none is ever discarded: the alarm for that is about a person's work.
+	killedAttempts = 10
+	removeEvery    = time.Minute
+	compareAt      = 3*time.Hour + 17*time.Minute // of the day, in UTC
+	compareTime    = 4 * time.Hour
+	reencodeEvery  = 10 * time.Minute // and at the start of a server: right after an import
+	reencodeTime   = time.Hour        // of one run
+	remindEvery    = 5 * time.Minute
+	purgeEvery     = time.Hour
+	defaultWorker  = 4
+	imageWorkers   = 2
 )
 
 // Runner works the jobs of a database. Many of them may run on one PostgreSQL.
@@ -108,6 +117,7 @@ type Runner struct {
 	start   func(context.Context) error
 	stop    func(context.Context) error
 	running atomic.Bool
+	waited  atomic.Int64 // how long the oldest due job has waited, as Check has seen it; -1: not known
 }
 
 // NewRunner returns a Runner that has not started.
@@ -122,6 +132,7 @@ func NewRunner(o Options) (*Runner, error) {
 		o.Now = time.Now
 	}
 	r := &Runner{o: o}
+	r.waited.Store(-1)
 	workers := river.NewWorkers()
 	for _, err := range []error{
 		river.AddWorkerSafely(workers, &mailWorker{r: r}),
@@ -144,7 +155,8 @@ func NewRunner(o Options) (*Runner, error) {
 		SoftStopTimeout:      o.SoftStop,
 		ReindexerSchedule:    river.NeverSchedule(), // it takes the owner of the indexes, who only migrates (promise P7)
 		ErrorHandler:         failures{o.Log},
-		Middleware:           append(slices.Clone(o.Middleware), river.WorkerMiddlewareFunc(failures{o.Log}.guard)),
+		RetryPolicy:          pauses{},
+		Middleware:           append(slices.Clone(o.Middleware), river.WorkerMiddlewareFunc(handOver), river.WorkerMiddlewareFunc(failures{o.Log}.guard)),
 		// River tells of its every step; only what needs a person is told here.
 		Logger: slog.New(leveled{o.Log.Handler(), slog.LevelWarn}),
 		PeriodicJobs: []*river.PeriodicJob{
@@ -183,8 +195,38 @@ func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
 // than the pause is not overtaken.
 func once(args river.JobArgs) river.PeriodicJobConstructor {
 	return func() (river.JobArgs, *river.InsertOpts) {
-		return args, &river.InsertOpts{MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
+		return args, &river.InsertOpts{MaxAttempts: clockAttempts + killedAttempts, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
 	}
+}
+
+// byClock are the kinds of jobs that the clock makes again and again. They keep
+// nothing in their rows: the next one does what one has left.
+var byClock = map[string]bool{
+	remindDocuments{}.Kind(): true, purgeExpired{}.Kind(): true, media.PurgeObjects{}.Kind(): true, reencodePhotos{}.Kind(): true, compareStorage{}.Kind(): true,
+}
+
+// pauses are River's growing ones between the attempts at a job, bounded for jobs of
+// the clock.
+type pauses struct{ river.DefaultClientRetryPolicy }
+
+// NextRetry is when a job that failed, or whose process was killed, runs again.
+func (p pauses) NextRetry(job *rivertype.JobRow) time.Time {
+	at := p.DefaultClientRetryPolicy.NextRetry(job)
+	if latest := time.Now().UTC().Add(clockPause); byClock[job.Kind] && at.After(latest) {
+		return latest
+	}
+	return at
+}
+
+// handOver ends a job of the clock that has failed clockAttempts times, so that
+// the clock makes the next one. Its row keeps the error, and is not discarded:
+// nothing is lost with it.
+func handOver(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) error {
+	err := work(ctx)
+	if err != nil && byClock[job.Kind] && job.Attempt >= clockAttempts {
+		return river.JobCancel(err)
+	}
+	return err
 }
 
 // daily is a schedule: once a day, so long after midnight in UTC. Unlike a pause
@@ -224,12 +266,38 @@ func (r *Runner) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Check is nil while jobs are being worked.
-func (r *Runner) Check(context.Context) error {
+// Check is nil while jobs are being worked: this process works them, and none has
+// been due for longer than duePatience, whichever process is to work it.
+func (r *Runner) Check(ctx context.Context) error {
 	if !r.running.Load() {
+		r.waited.Store(-1)
 		return errors.New("jobs are not being worked")
 	}
+	if r.o.Oldest == nil {
+		return nil
+	}
+	at := r.o.Now()
+	since, err := r.o.Oldest(ctx, at)
+	if err != nil {
+		r.waited.Store(-1)
+		return fmt.Errorf("which jobs are due is not known: %w", err)
+	}
+	var waited time.Duration
+	if since != nil {
+		waited = at.Sub(*since)
+	}
+	r.waited.Store(max(0, int64(waited)))
+	if waited > duePatience {
+		return fmt.Errorf("a job has been due for %s", waited.Round(time.Second))
+	}
 	return nil
+}
+
+// Waited is how long the oldest due job had waited at the last Check; false when
+// that is not known.
+func (r *Runner) Waited() (time.Duration, bool) {
+	waited := r.waited.Load()
+	return time.Duration(waited), waited >= 0
 }
 
 // leveled passes on records of a level and above.

@@ -65,7 +65,7 @@ type Check struct {
 type Attention struct {
 	ReportedPosts int64 // with open reports
 	UnseenPosts   int64 // active ones of the last UnseenFor that no operator has looked at
-	FailedJobs    int64 // given up, or tried in vain FailedAttempts times and more
+	FailedJobs    int64 // given up, or failed FailedAttempts times and more
 	UnsentMails   int64 // failed, or waiting for longer than MailPatience
 	FailedUploads int64
 	LostUploads   int64

@@ -34,6 +34,9 @@ func (s *Server) probed(w *response, r *http.Request, h handler) {
 type state struct {
 	Status string            `json:"status"`
 	Checks map[string]string `json:"checks,omitempty"`
+	// OldestJob is how many seconds the oldest due job has waited; absent when that is
+	// not known.
+	OldestJob *int64 `json:"oldest_job_seconds,omitempty"`
 }
 
 // livez speaks of the process only: that it answers is the answer (O6).
@@ -67,6 +70,12 @@ func (s *Server) health(w *response, r *http.Request) {
 		if !ok[i] {
 			st.Checks[p.name] = "failing"
 			st.Status, status = "failing", http.StatusServiceUnavailable
+		}
+	}
+	if s.oldestJob != nil {
+		if waited, ok := s.oldestJob(); ok {
+			seconds := int64(waited.Seconds())
+			st.OldestJob = &seconds
 		}
 	}
 	answer(w, "application/json", status, st)

@@ -53,6 +53,19 @@ func TestHealth(t *testing.T) {
 	if b := body(t, res); res.StatusCode != 200 || strings.TrimSpace(b) != `{"status":"ok","checks":{"database":"ok"}}` {
 		t.Errorf("healthy = %d %s", res.StatusCode, b)
 	}
+	for _, tt := range []struct {
+		waited time.Duration
+		known  bool
+		want   string
+	}{{463*time.Second + 900*time.Millisecond, true, `,"oldest_job_seconds":463`}, {0, true, `,"oldest_job_seconds":0`}, {0, false, ""}} {
+		res = do(server.New(quiet(server.Options{
+			Checks:    map[string]func(context.Context) error{"jobs": good},
+			OldestJob: func() (time.Duration, bool) { return tt.waited, tt.known },
+		})).Handler(), httptest.NewRequest("GET", "/health/", nil))
+		if got, want := strings.TrimSpace(body(t, res)), `{"status":"ok","checks":{"jobs":"ok"}`+tt.want+`}`; got != want {
+			t.Errorf("with a job that waits for %v (%v): %s, want %s", tt.waited, tt.known, got, want)
+		}
+	}
 	res = do(h, httptest.NewRequest("GET", "/health", nil))
 	if res.StatusCode != 308 || res.Header.Get("Location") != "/health/" {
 		t.Errorf("/health = %d to %q", res.StatusCode, res.Header.Get("Location"))

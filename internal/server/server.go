@@ -84,6 +84,9 @@ type Options struct {
 	// Checks are named on /health/, which answers 503 while one of them fails.
 	// Their errors go to the log, never to the client.
 	Checks map[string]func(context.Context) error
+	// OldestJob is how long the oldest due job had waited when the checks were made
+	// last, which /health/ tells; false when that is not known. It may be nil.
+	OldestJob func() (time.Duration, bool)
 	// Ready decides /readyz. Nil is always ready.
 	Ready func(context.Context) error
 
@@ -99,28 +102,30 @@ type Options struct {
 
 // Server serves. Make one with New.
 type Server struct {
-	log      *slog.Logger
-	hosts    hosts
-	https    bool
-	trusted  []netip.Prefix
-	origins  Origins
-	api      http.Handler
-	refusal  func(r *http.Request, detail string) map[string]any
-	storage  http.Handler
-	site     http.Handler
-	ready    *probe
-	checks   []*probe
-	maxFly   int64
-	maxConns int64
-	delay    time.Duration
-	registry *prometheus.Registry
-	metrics  *metrics
-	tracer   trace.Tracer
-	now      func() time.Time
-	public   *url.URL
-	answers  budget
-	busy     *busyLog
-	handler  http.Handler
+	log     *slog.Logger
+	hosts   hosts
+	https   bool
+	trusted []netip.Prefix
+	origins Origins
+	api     http.Handler
+	refusal func(r *http.Request, detail string) map[string]any
+	storage http.Handler
+	site    http.Handler
+	ready   *probe
+	checks  []*probe
+
+	oldestJob func() (time.Duration, bool)
+	maxFly    int64
+	maxConns  int64
+	delay     time.Duration
+	registry  *prometheus.Registry
+	metrics   *metrics
+	tracer    trace.Tracer
+	now       func() time.Time
+	public    *url.URL
+	answers   budget
+	busy      *busyLog
+	handler   http.Handler
 
 	inFlight atomic.Int64
 	conns    atomic.Int64
@@ -170,7 +175,7 @@ func New(o Options) *Server {
 	s.metrics = newMetrics(s.registry, &s.inFlight, &s.conns)
 	s.api, s.storage = s.cross(o.API), s.cross(o.Storage)
 	s.ready = newProbe("ready", o.Ready, s.now)
-	s.checks = newProbes(o.Checks, s.now)
+	s.checks, s.oldestJob = newProbes(o.Checks, s.now), o.OldestJob
 	s.handler = s.identify(s.locate(s.observe(s.recovered(s.secure(s.framed(s.paced(s.route)))))))
 	return s
 }

@@ -56,7 +56,7 @@ func (s *Store) CreateUser(ctx context.Context, by account.Actor, u account.User
 
 // CreateProfile is CreateUser of somebody who is in groups.
 func (s *Store) CreateProfile(ctx context.Context, by account.Actor, u account.User, groups []int64, set account.Settings, mails []account.Mail) (account.User, error) {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		if err := tx.insertUser(ctx, &u, set); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (t *txn) insertUser(ctx context.Context, u *account.User, set account.Setti
 
 // User reads a user.
 func (s *Store) User(ctx context.Context, id int64) (u account.User, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		u, err = scanUser(db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`, id))
 		return err
 	})
@@ -115,7 +115,7 @@ func (s *Store) User(ctx context.Context, id int64) (u account.User, err error) 
 
 // UserByMailbox reads the user that a mailbox belongs to.
 func (s *Store) UserByMailbox(ctx context.Context, key string) (u account.User, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		u, err = scanUser(db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.email_key = $1`, key))
 		return err
 	})
@@ -125,7 +125,7 @@ func (s *Store) UserByMailbox(ctx context.Context, key string) (u account.User, 
 // UpdateUser loads, changes and saves a user and carries out the effects.
 func (s *Store) UpdateUser(ctx context.Context, by account.Actor, id int64, change func(*account.User, *account.Effects) error) (account.User, error) {
 	var u account.User
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		var err error
 		u, err = tx.updateUser(ctx, by, id, change)
 		return err
@@ -247,7 +247,7 @@ func (t *txn) carryOut(ctx context.Context, u account.User, fx account.Effects) 
 
 // RenewHash replaces a password hash, unless the password was changed meanwhile.
 func (s *Store) RenewHash(ctx context.Context, id int64, old, renewed string) (done bool, err error) {
-	err = s.inTx(ctx, func(tx *txn) error {
+	err = s.inTx(ctx, onPeople, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2`, id, old, renewed)
 		if err != nil {
 			return err
@@ -262,7 +262,7 @@ func (s *Store) RenewHash(ctx context.Context, id int64, old, renewed string) (d
 // HasDjangoHashes tells whether somebody's password still rests as the older
 // backend kept it. A database without tables has none.
 func (s *Store) HasDjangoHashes(ctx context.Context) (found bool, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM account WHERE password_hash LIKE 'pbkdf2_sha256$%')`).Scan(&found)
 	})
 	if pgCode(err) == pgNoTable || (sqliteCode(err) == sqlite3.SQLITE_ERROR && strings.Contains(err.Error(), "no such table")) {
@@ -281,7 +281,7 @@ func (s *Store) DeleteUser(ctx context.Context, by account.Actor, id int64, chec
 func (s *Store) erase(ctx context.Context, by account.Actor, id int64, lock func(*txn) (account.User, error),
 	check func(account.User, account.Settings) error, mails []account.Mail,
 ) error {
-	err := s.inLongTx(ctx, func(tx *txn) error {
+	err := s.inLongTx(ctx, onPeople, func(tx *txn) error {
 		u, err := lock(tx)
 		if err != nil {
 			return err
@@ -355,7 +355,7 @@ func scanSettings(r row) (account.Settings, error) {
 
 // Settings reads a user's preferences.
 func (s *Store) Settings(ctx context.Context, userID int64) (set account.Settings, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		set, err = settingsOf(ctx, db, userID)
 		return err
 	})
@@ -373,7 +373,7 @@ func (s *Store) UpdateSettings(ctx context.Context, by account.Actor, userID int
 	edit func(*account.User, *account.Effects) error,
 ) (account.Settings, error) {
 	var set account.Settings
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		if edit != nil {
 			if _, err := tx.updateUser(ctx, by, userID, edit); err != nil {
 				return err
@@ -431,7 +431,7 @@ func sessionFields(s *account.Session) []any {
 // in the admin site no longer that it is for, gets none: checking a password takes a while, and what ends sessions meanwhile must
 // end this one as well (promise T15).
 func (s *Store) CreateSession(ctx context.Context, session account.Session, refreshHash []byte, passwordHash string) (account.Session, error) {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, `
 			UPDATE account SET last_login_at = $2 WHERE id = $1 AND is_active AND password_hash = $3 AND ($4 OR is_staff OR is_superuser)`,
 			session.UserID, session.CreatedAt, passwordHash, session.Kind != account.SessionAdmin)
@@ -469,7 +469,7 @@ func scanPrincipal(r row) (account.Principal, error) {
 
 // Principal reads a session and its user as they are now.
 func (s *Store) Principal(ctx context.Context, sessionID int64) (p account.Principal, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		p, err = scanPrincipal(db.QueryRowContext(ctx, principalQuery, sessionID))
 		return err
 	})
@@ -479,7 +479,7 @@ func (s *Store) Principal(ctx context.Context, sessionID int64) (p account.Princ
 // TouchSession notes that a session was used, and how long it may now idle, nil
 // for as long as before.
 func (s *Store) TouchSession(ctx context.Context, sessionID int64, at time.Time, idleUntil *time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE session SET last_used_at = $2, idle_until = COALESCE($3, idle_until) WHERE id = $1 AND ended_at IS NULL`,
 			sessionID, at, timeArg(idleUntil))
@@ -490,7 +490,7 @@ func (s *Store) TouchSession(ctx context.Context, sessionID int64, at time.Time,
 // Sessions lists a user's live sessions, the last used first.
 func (s *Store) Sessions(ctx context.Context, userID int64, now time.Time) ([]account.Session, error) {
 	var list []account.Session
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, `
 			SELECT `+sessionColumns+` FROM session s
 			WHERE s.account_id = $1 AND s.ended_at IS NULL AND s.idle_until > $2 AND s.expires_at > $2
@@ -510,7 +510,7 @@ func (s *Store) Sessions(ctx context.Context, userID int64, now time.Time) ([]ac
 
 // EndSession ends one session of a user.
 func (s *Store) EndSession(ctx context.Context, userID, sessionID int64, at time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, `UPDATE session SET ended_at = $3 WHERE id = $2 AND account_id = $1 AND ended_at IS NULL`, userID, sessionID, at)
 		if err != nil {
 			return err
@@ -524,7 +524,7 @@ func (s *Store) EndSession(ctx context.Context, userID, sessionID int64, at time
 
 // EndSessions ends all sessions of a user.
 func (s *Store) EndSessions(ctx context.Context, userID int64, at time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL`, userID, at); err != nil {
 			return err
 		}
@@ -534,7 +534,7 @@ func (s *Store) EndSessions(ctx context.Context, userID int64, at time.Time) err
 
 // SeeGeneration raises the seen generation of a session, if it is lower.
 func (s *Store) SeeGeneration(ctx context.Context, sessionID, generation int64) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `UPDATE session SET seen_generation = $2 WHERE id = $1 AND seen_generation < $2`, sessionID, generation)
 		return err
 	})
@@ -546,7 +546,7 @@ const unseenSuccessor = `EXISTS (SELECT 1 FROM refresh_token n WHERE n.hash = r.
 
 // RefreshSession finds the session of a refresh token that can still be exchanged.
 func (s *Store) RefreshSession(ctx context.Context, hash []byte) (id int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		return orNotFound(db.QueryRowContext(ctx, `
 			SELECT r.session_id FROM refresh_token r JOIN session s ON s.id = r.session_id
 			WHERE r.hash = $1 AND (r.rotated_at IS NULL OR `+unseenSuccessor+`)`, hash).Scan(&id),
@@ -561,7 +561,7 @@ func (s *Store) RefreshSession(ctx context.Context, hash []byte) (id int64, err 
 // its session.
 func (s *Store) RotateRefresh(ctx context.Context, hash, successor []byte, now, idleUntil time.Time, grace time.Duration) (account.Rotation, error) {
 	var r account.Rotation
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		r = account.Rotation{Successor: successor}
 		var id, generation int64
 		err := tx.QueryRowContext(ctx, `
@@ -617,7 +617,7 @@ func (t *txn) rotatedBefore(ctx context.Context, hash []byte, now time.Time, gra
 // CountAttempts counts one more on each counter and returns where they stand.
 func (s *Store) CountAttempts(ctx context.Context, attempts []account.Attempt, now time.Time) ([]account.Count, error) {
 	counts := make([]account.Count, len(attempts))
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		for i, a := range attempts {
 			err := tx.QueryRowContext(ctx, `
 				INSERT INTO attempt (key, n, until) VALUES ($1, 1, $3)
@@ -640,7 +640,7 @@ func (s *Store) ForgiveAttempts(ctx context.Context, keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		for _, k := range keys {
 			if _, err := tx.ExecContext(ctx, `UPDATE attempt SET n = n - 1 WHERE key = $1 AND n > 0`, k); err != nil {
 				return err
@@ -685,7 +685,7 @@ func (t *txn) queueMail(ctx context.Context, m account.Mail, at time.Time) error
 // QueueMail puts a message into the outbox, unless the mailbox has had its
 // share of this hour: then nothing happens, and nobody can tell.
 func (s *Store) QueueMail(ctx context.Context, m account.Mail) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		at := now()
 		full, err := tx.mailQuotaFull(ctx, m, 0, at)
 		if err != nil || full {
@@ -697,7 +697,7 @@ func (s *Store) QueueMail(ctx context.Context, m account.Mail) error {
 
 // Mail reads a message of the outbox.
 func (s *Store) Mail(ctx context.Context, id int64) (m account.Mail, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		err := db.QueryRowContext(ctx, `
 			SELECT id, kind, account_id, address, name, language, document_id, days_left, other, state, created_at, post_id FROM mail WHERE id = $1`, id).
 			Scan(&m.ID, &m.Kind, &m.UserID, &m.Address, &m.Name, &m.Language, &m.DocumentID, &m.DaysLeft, &m.Other, &m.State, &m.CreatedAt, &m.PostID)
@@ -709,7 +709,7 @@ func (s *Store) Mail(ctx context.Context, id int64) (m account.Mail, err error) 
 // SetMailState records what became of a message. Of a person without an
 // account nothing is kept once the message has left.
 func (s *Store) SetMailState(ctx context.Context, id int64, state, problem string, at time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `UPDATE mail SET state = $2, problem = $3, settled_at = $4 WHERE id = $1`, id, state, problem, at)
 		if err != nil || state == account.MailFailed {
 			return err
@@ -728,7 +728,7 @@ func (t *txn) forgetStranger(ctx context.Context, id int64) error {
 // reminder stood for, which carry its time, are taken back, and the document is
 // due at once: DueReminders waits until its owner can be reached.
 func (s *Store) DropMail(ctx context.Context, id int64, at time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		var document *int64
 		var made time.Time
 		err := tx.QueryRowContext(ctx, `
@@ -755,7 +755,7 @@ func (s *Store) DropMail(ctx context.Context, id int64, at time.Time) error {
 // CreateToken stores the secret of a message that is still to be sent: one that
 // was dropped meanwhile gets none.
 func (s *Store) CreateToken(ctx context.Context, mailID int64, t account.Token) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		// The account before the message, as everybody locks them.
 		if _, err := scanUser(tx.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`+s.dialect.forUpdate, t.UserID)); err != nil {
 			return err
@@ -781,7 +781,7 @@ func (s *Store) UseToken(ctx context.Context, by account.Actor, purpose account.
 	change func(account.Token, *account.User, *account.Effects) error,
 ) (account.User, error) {
 	var u account.User
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		t := account.Token{Hash: hash, Purpose: purpose}
 		err := tx.QueryRowContext(ctx, `
 			DELETE FROM mailed_token WHERE hash = $1 AND purpose = $2 AND expires_at > $3 RETURNING account_id, address, created_at, expires_at`,

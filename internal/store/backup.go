@@ -52,7 +52,7 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) (e
 	if err != nil {
 		return s.explain(err)
 	}
-	defer func() { release(conn, err) }()
+	defer conn.Close() //nolint:errcheck // gives it back
 	o := &sql.TxOptions{}
 	if s.dialect.unlimited != nil { // PostgreSQL; a transaction of SQLite sees one moment anyway
 		o.Isolation, o.ReadOnly = sql.LevelRepeatableRead, true
@@ -256,7 +256,7 @@ func (s *Store) tableOf(ctx context.Context, db querier, name string, numbers bo
 
 // Holds names a table that has rows, or "", and the number of the last migration.
 func (s *Store) Holds(ctx context.Context) (table string, schema int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		if schema, err = s.schemaOf(ctx, db); err != nil || schema == 0 {
 			return err
 		}
@@ -297,7 +297,7 @@ const lineageTable = "lineage"
 // Refill fills the empty tables in one transaction; nobody else writes to them
 // meanwhile. The database becomes the one that was backed up.
 func (s *Store) Refill(ctx context.Context, tables []backup.Table, sum string, fill func(backup.Sink) error) error {
-	err := s.once(ctx, func(tx *txn) error {
+	err := s.once(ctx, onDesk, func(tx *txn) error {
 		if err := tx.fillAlone(ctx); err != nil {
 			return err
 		}
@@ -412,7 +412,7 @@ func (s *Store) Integrity(ctx context.Context) error {
 // Resume enqueues the jobs of the rows that wait for one, where the queue itself
 // was not brought along: mails that have not left, and photos in work.
 func (s *Store) Resume(ctx context.Context, at time.Time) error {
-	err := s.inLongTx(ctx, func(tx *txn) error {
+	err := s.inLongTx(ctx, onDesk, func(tx *txn) error {
 		found, err := tx.QueryContext(ctx, `SELECT id FROM mail WHERE state = $1 ORDER BY id`, account.MailQueued)
 		if err != nil {
 			return err
@@ -439,7 +439,7 @@ const resumeBatch = 500
 
 // Lineage is which database this is.
 func (s *Store) Lineage(ctx context.Context) (id string, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT id FROM lineage`).Scan(&id)
 	})
 	return id, err
@@ -447,7 +447,7 @@ func (s *Store) Lineage(ctx context.Context) (id string, err error) {
 
 // Unsettled is the sum of a backup whose restore was cut off after its rows came.
 func (s *Store) Unsettled(ctx context.Context) (sum string, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		var there bool
 		if err := db.QueryRowContext(ctx, s.dialect.hasTable, lineageTable).Scan(&there); err != nil || !there {
 			return err
@@ -459,7 +459,7 @@ func (s *Store) Unsettled(ctx context.Context) (sum string, err error) {
 
 // Settled says that all of a restore is done.
 func (s *Store) Settled(ctx context.Context) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onDesk, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `UPDATE lineage SET restoring = NULL`)
 		return err
 	})
@@ -476,7 +476,7 @@ func (s *Store) Present(ctx context.Context, erased []backup.Erasure) (present [
 		args[i] = e.Account
 	}
 	opened := map[int64]time.Time{}
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		found, err := db.QueryContext(ctx, `SELECT id, created_at FROM account WHERE id IN `+rowsOfParams(len(args), 1, true), args...)
 		if err != nil {
 			return err
@@ -516,7 +516,7 @@ func (s *Store) EraseAgain(ctx context.Context, e backup.Erasure) error {
 
 // UnnotedErasures are some erasures that are not noted beside the objects yet.
 func (s *Store) UnnotedErasures(ctx context.Context, limit int) (list []backup.Erasure, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		found, err := db.QueryContext(ctx, `SELECT account_id, at FROM erased_account WHERE noted_at IS NULL ORDER BY account_id LIMIT $1`, limit)
 		if err != nil {
 			return err
@@ -529,7 +529,7 @@ func (s *Store) UnnotedErasures(ctx context.Context, limit int) (list []backup.E
 
 // NoteErasures says that they are.
 func (s *Store) NoteErasures(ctx context.Context, noted []backup.Erasure, at time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onDesk, func(tx *txn) error {
 		for _, e := range noted {
 			if _, err := tx.ExecContext(ctx, `UPDATE erased_account SET noted_at = $2 WHERE account_id = $1`, e.Account, timeArg(&at)); err != nil {
 				return err
@@ -541,7 +541,7 @@ func (s *Store) NoteErasures(ctx context.Context, noted []backup.Erasure, at tim
 
 // KeepBackup remembers the last backups, so many of them.
 func (s *Store) KeepBackup(ctx context.Context, m backup.Made, kept int) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onDesk, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO backup (at, records, objects, bytes) VALUES ($1, $2, $3, $4)`, timeArg(&m.At), m.Records, m.Objects, m.Bytes)
 		if err != nil {
 			return err
@@ -553,7 +553,7 @@ func (s *Store) KeepBackup(ctx context.Context, m backup.Made, kept int) error {
 
 // LastBackup is when the last backup was made; ok is false when there was none.
 func (s *Store) LastBackup(ctx context.Context) (at time.Time, ok bool, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT at FROM backup ORDER BY id DESC LIMIT 1`).Scan(&at)
 	})
 	if errors.Is(err, sql.ErrNoRows) {

@@ -49,7 +49,7 @@ var sqliteDialect = dialect{
 }
 
 // unlimited takes the limits of time from a transaction of PostgreSQL.
-var unlimited = []string{`SET LOCAL statement_timeout = 0`, `SET LOCAL idle_in_transaction_session_timeout = 0`}
+var unlimited = []string{`SET LOCAL lock_timeout = 0`, `SET LOCAL statement_timeout = 0`, `SET LOCAL idle_in_transaction_session_timeout = 0`}
 
 var postgresDialect = dialect{
 	hasTable:   `SELECT to_regclass(CAST($1 AS text)) IS NOT NULL`,
@@ -75,7 +75,6 @@ var postgresDialect = dialect{
 	skipLocked: " FOR UPDATE SKIP LOCKED",
 	collateC:   ` COLLATE "C"`,
 	beforeImport: append([]string{
-		`SET LOCAL lock_timeout = 3000`,
 		`LOCK TABLE account, settings, car_post, entry, expense_item, upload IN SHARE ROW EXCLUSIVE MODE`,
 	}, unlimited...),
 	searchMatch: func([]string) string { return "p.search_vector @@ CAST(? AS tsquery)" },

@@ -51,7 +51,7 @@ func leads(days []int) string {
 
 // CreateDocument stores a document, counting its owner's in the same transaction.
 func (s *Store) CreateDocument(ctx context.Context, by account.Actor, d document.Document, limit int) (doc document.Document, repeated bool, err error) {
-	err = s.inTx(ctx, func(tx *txn) error {
+	err = s.inTx(ctx, onPapers, func(tx *txn) error {
 		id, err := tx.madeBefore(ctx, by, d.CreatedAt)
 		if err != nil {
 			return err
@@ -135,7 +135,7 @@ func onFile(uploads []media.Upload) *media.Upload {
 
 // Document reads a document of an owner.
 func (s *Store) Document(ctx context.Context, owner, id int64) (d document.Document, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPapers, func(ctx context.Context, db querier) error {
 		d, err = oneDocument(ctx, db, owner, id, "")
 		return err
 	})
@@ -144,7 +144,7 @@ func (s *Store) Document(ctx context.Context, owner, id int64) (d document.Docum
 
 // DocumentByID reads anybody's document.
 func (s *Store) DocumentByID(ctx context.Context, id int64) (d document.Document, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPapers, func(ctx context.Context, db querier) error {
 		d, err = documentRow(ctx, db, db.QueryRowContext(ctx, `SELECT `+documentColumns+` FROM document d WHERE d.id = $1`, id))
 		return err
 	})
@@ -153,7 +153,7 @@ func (s *Store) DocumentByID(ctx context.Context, id int64) (d document.Document
 
 // RecordOpened notes in the history what somebody has looked at of a document.
 func (s *Store) RecordOpened(ctx context.Context, by account.Actor, d document.Document, what string, at time.Time) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPapers, func(tx *txn) error {
 		return tx.record(ctx, by, actOpen, objectDocument, d.ID, d.OwnerID, nil, struct {
 			What string `json:"what"`
 		}{what}, at)
@@ -167,7 +167,7 @@ func (s *Store) RecordOpened(ctx context.Context, by account.Actor, d document.D
 // UpdateDocument loads, changes and saves a document of an owner.
 func (s *Store) UpdateDocument(ctx context.Context, by account.Actor, owner, id int64, change func(d *document.Document, done []int) error) (document.Document, error) {
 	var d document.Document
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPapers, func(tx *txn) error {
 		var err error
 		if d, err = tx.document(ctx, owner, id, s.dialect.forUpdate); err != nil {
 			return err
@@ -222,7 +222,7 @@ func (t *txn) doneLeads(ctx context.Context, d document.Document) ([]int, error)
 
 // DeleteDocument removes a document of an owner if check agrees.
 func (s *Store) DeleteDocument(ctx context.Context, by account.Actor, owner, id int64, check func(document.Document) error) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPapers, func(tx *txn) error {
 		d, err := tx.document(ctx, owner, id, s.dialect.forUpdate)
 		if err != nil {
 			return err
@@ -251,7 +251,7 @@ func (s *Store) DeleteDocument(ctx context.Context, by account.Actor, owner, id 
 // not expire last.
 func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, today calendar.Day, limit, offset int) (document.Page, error) {
 	var page document.Page
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onPapers, func(ctx context.Context, db querier) error {
 		q := &query{}
 		q.where("d.owner_id = ?", owner)
 		if f.Type != "" {
@@ -291,7 +291,7 @@ func (s *Store) Documents(ctx context.Context, owner int64, f document.Filter, t
 // DueReminders returns the ids of documents with a reminder that is due and an owner
 // who can be reached. The others wait until their owners can be.
 func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]int64, error) {
-	return list(ctx, s, func(r row) (int64, error) {
+	return list(ctx, s, onPapers, func(r row) (int64, error) {
 		var id int64
 		err := r.Scan(&id)
 		return id, err
@@ -304,7 +304,7 @@ func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]i
 // Remind decides about one document and carries it out: the leads that are done
 // with, the mail, and when to look again, all or nothing.
 func (s *Store) Remind(ctx context.Context, id int64, decide func(document.Reminder) document.Verdict) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPapers, func(tx *txn) error {
 		var r document.Reminder
 		var email string
 		var err error

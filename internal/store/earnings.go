@@ -64,7 +64,7 @@ func (s *Store) CreateEntries(ctx context.Context, by account.Actor, entries []e
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err = s.inLongTx(ctx, func(tx *txn) error {
+	err = s.inLongTx(ctx, onEntries, func(tx *txn) error {
 		id, err := tx.madeBefore(ctx, by, entries[0].CreatedAt)
 		if err != nil {
 			return err
@@ -201,7 +201,7 @@ func pointers(entries []earnings.Entry) []*earnings.Entry {
 
 // EntryOwner is whose an entry is.
 func (s *Store) EntryOwner(ctx context.Context, id int64) (owner int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onEntries, func(ctx context.Context, db querier) error {
 		return orNotFound(db.QueryRowContext(ctx, `SELECT owner_id FROM entry WHERE id = $1`, id).Scan(&owner), earnings.ErrNotFound)
 	})
 	return owner, err
@@ -209,7 +209,7 @@ func (s *Store) EntryOwner(ctx context.Context, id int64) (owner int64, err erro
 
 // Entry reads an entry of an owner.
 func (s *Store) Entry(ctx context.Context, owner, id int64) (e earnings.Entry, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onEntries, func(ctx context.Context, db querier) error {
 		e, err = scanEntry(db.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM entry e WHERE e.id = $1 AND e.owner_id = $2`, id, owner))
 		if err != nil {
 			return err
@@ -222,7 +222,7 @@ func (s *Store) Entry(ctx context.Context, owner, id int64) (e earnings.Entry, e
 // UpdateEntry loads, changes and saves an entry of an owner.
 func (s *Store) UpdateEntry(ctx context.Context, by account.Actor, owner, id int64, change func(*earnings.Entry) error) (earnings.Entry, error) {
 	var e earnings.Entry
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onEntries, func(tx *txn) error {
 		var err error
 		if e, err = tx.entry(ctx, owner, id, s.dialect.forUpdate); err != nil {
 			return err
@@ -338,7 +338,7 @@ const updateEntries = `
 func (s *Store) MergeEntries(ctx context.Context, by account.Actor, m earnings.Merge) error {
 	ctx, cancel := context.WithTimeout(ctx, importTimeout)
 	defer cancel()
-	err := s.inLongTx(ctx, func(tx *txn) error {
+	err := s.inLongTx(ctx, onEntries, func(tx *txn) error {
 		if id, err := tx.madeBefore(ctx, by, now()); err != nil || id != 0 {
 			return err
 		}
@@ -460,7 +460,7 @@ func (t *txn) importHashes(ctx context.Context, owner int64) (map[int64]string, 
 
 // DeleteEntry removes an entry of an owner if check agrees.
 func (s *Store) DeleteEntry(ctx context.Context, by account.Actor, owner, id int64, check func(earnings.Entry) error) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onEntries, func(tx *txn) error {
 		e, err := tx.entry(ctx, owner, id, s.dialect.forUpdate)
 		if err != nil {
 			return err
@@ -502,7 +502,7 @@ func entryQuery(owner int64, f earnings.Filter) *query {
 // counts; by cursor it does not.
 func (s *Store) Entries(ctx context.Context, owner int64, f earnings.Filter, at earnings.Place) (earnings.Page, error) {
 	var page earnings.Page
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onEntries, func(ctx context.Context, db querier) error {
 		q := entryQuery(owner, f)
 		var ask []question
 		if at.Cursor == nil {
@@ -538,7 +538,7 @@ func (s *Store) EachEntry(ctx context.Context, owner int64, f earnings.Filter, d
 	var after earnings.Entry
 	for {
 		var batch []earnings.Entry
-		err := s.reading(ctx, func(ctx context.Context, db querier) error {
+		err := s.reading(ctx, onEntries, func(ctx context.Context, db querier) error {
 			q := entryQuery(owner, f)
 			if after.ID != 0 {
 				q.where("(e.date, e.id) > (?, ?)", after.Date, after.ID)
@@ -579,8 +579,8 @@ func sumFields(s *earnings.Sums) []any {
 }
 
 // list runs a query in the reading pool and collects its rows.
-func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), query string, args ...any) (found []T, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+func list[T any](ctx context.Context, s *Store, w work, scan func(row) (T, error), query string, args ...any) (found []T, err error) {
+	err = s.reading(ctx, w, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, query, args...)
 		if err != nil {
 			return err
@@ -594,7 +594,7 @@ func list[T any](ctx context.Context, s *Store, scan func(row) (T, error), query
 // Parts sums up what a summary is made of, on one connection.
 func (s *Store) Parts(ctx context.Context, owner int64, ask func(account.Settings) (earnings.Filter, calendar.Day, error)) (earnings.Parts, error) {
 	var p earnings.Parts
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onEntries, func(ctx context.Context, db querier) error {
 		set, err := settingsOf(ctx, db, owner)
 		if err != nil {
 			return err

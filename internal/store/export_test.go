@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/ridecopilot/ridecopilot/internal/listing"
 )
 
@@ -51,3 +53,6 @@ func Compared(made any) (string, error) {
 	text, err := json.Marshal(changes)
 	return string(text), err
 }
+
+// LookAgain has a connection asked at its next use whether its server takes writes.
+func LookAgain(c *pgx.Conn) { delete(c.PgConn().CustomData(), lookedAt) }

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ridecopilot/ridecopilot/internal/account"
 	"github.com/ridecopilot/ridecopilot/internal/fault"
+	"github.com/ridecopilot/ridecopilot/internal/faulttest"
 	"github.com/ridecopilot/ridecopilot/internal/store"
 	"github.com/ridecopilot/ridecopilot/internal/store/storetest"
 )
@@ -143,6 +148,63 @@ func TestReadOnlyServer_D6(t *testing.T) {
 			t.Fatalf("try %d on a read-only connection = %v", try, err)
 		}
 	}
+}
+
+// TestReadOnlyServer_BothPools_D6 finds out over one connection of either pool that
+// the server takes no writes: the connections of both pools are thrown away, also
+// those that only read and would not find out.
+func TestReadOnlyServer_BothPools_D6(t *testing.T) {
+	for _, found := range []string{"a write of requests", "a write of jobs", "a look at requests", "a look at jobs"} {
+		t.Run(found, func(t *testing.T) {
+			s := storetest.Postgres(t)
+			pools := []*pgxpool.Pool{s.RequestPool(), s.JobPool()}
+			if strings.HasSuffix(found, "jobs") {
+				slices.Reverse(pools)
+			}
+			var pids []int
+			for _, p := range pools {
+				for _, c := range several(t, p, 2) {
+					pids = append(pids, int(c.Conn().PgConn().PID()))
+					c.Release()
+				}
+			}
+			c := several(t, pools[0], 1)[0]
+			_, err := c.Exec(t.Context(), `SET default_transaction_read_only = on`)
+			must(t, err)
+			if strings.HasPrefix(found, "a look") {
+				store.LookAgain(c.Conn())
+			}
+			c.Release()
+			for try := 1; ; try++ {
+				var wrote bool
+				err := pools[0].QueryRow(t.Context(), `SELECT nextval('account_id_seq') > 0`).Scan(&wrote)
+				if err == nil {
+					break
+				}
+				if try > 10 || strings.HasPrefix(found, "a look") {
+					t.Fatalf("try %d on a read-only connection = %v", try, err)
+				}
+			}
+			watch := several(t, pools[0], 1)[0]
+			defer watch.Release()
+			faulttest.Eventually(t, faulttest.Patience, "the connections are thrown away", func() (bool, string) {
+				var n int
+				err := watch.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)`, pids).Scan(&n)
+				return err == nil && n == 0, fmt.Sprint(n, " are left, ", err)
+			})
+		})
+	}
+}
+
+// several takes connections out of a pool.
+func several(t *testing.T, p *pgxpool.Pool, n int) (conns []*pgxpool.Conn) {
+	t.Helper()
+	for range n {
+		c, err := p.Acquire(t.Context())
+		must(t, err)
+		conns = append(conns, c)
+	}
+	return conns
 }
 
 // TestSignInDuringPasswordChange_T15 changes the password while a sign-in with

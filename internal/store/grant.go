@@ -31,7 +31,7 @@ func (s *Store) GrantServing(ctx context.Context, role string) error {
 	if !roleName.MatchString(role) || strings.HasPrefix(role, "pg_") || strings.HasPrefix(role, "rds") {
 		return ErrRoleName
 	}
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onDesk, func(tx *txn) error {
 		var there, rds, itself, mighty bool
 		var database, schema string
 		err := tx.QueryRowContext(ctx, `

@@ -24,7 +24,7 @@ type Import struct{ tx *txn }
 // so that no id is taken meanwhile.
 func (s *Store) Import(ctx context.Context, fill func(*Import) error) error {
 	// It does not run again when it loses a race: its source may be read once.
-	err := s.once(ctx, func(tx *txn) error {
+	err := s.once(ctx, onDesk, func(tx *txn) error {
 		if err := tx.fillAlone(ctx); err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func detailArgs(d listing.Details) []any {
 
 // CreatePost stores a post, counting its owner's in the same transaction.
 func (s *Store) CreatePost(ctx context.Context, by account.Actor, p listing.Post, limit int) (post listing.Post, repeated bool, err error) {
-	err = s.inTx(ctx, func(tx *txn) error {
+	err = s.inTx(ctx, onPosts, func(tx *txn) error {
 		id, err := tx.madeBefore(ctx, by, p.CreatedAt)
 		if err != nil {
 			return err
@@ -174,7 +174,7 @@ func withPhotos(ctx context.Context, db querier, posts []listing.Post) error {
 
 // Post reads a post.
 func (s *Store) Post(ctx context.Context, id, reader int64) (p listing.Post, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPosts, func(ctx context.Context, db querier) error {
 		p, err = onePost(ctx, db, id, reader, "")
 		return err
 	})
@@ -184,7 +184,7 @@ func (s *Store) Post(ctx context.Context, id, reader int64) (p listing.Post, err
 // UpdatePost loads, changes and saves a post, and carries out what goes with it.
 func (s *Store) UpdatePost(ctx context.Context, by account.Actor, id int64, change func(*listing.Post, *listing.Effects) error) (listing.Post, error) {
 	var p listing.Post
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPosts, func(tx *txn) error {
 		var err error
 		if p, err = tx.post(ctx, id, by.ID, tx.lockPost()); err != nil {
 			return err
@@ -296,7 +296,7 @@ func (t *txn) lockPost() string {
 
 // DeletePost removes a post if check agrees.
 func (s *Store) DeletePost(ctx context.Context, by account.Actor, id int64, check func(listing.Post) error) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPosts, func(tx *txn) error {
 		p, err := tx.post(ctx, id, by.ID, tx.lockPost())
 		if err != nil {
 			return err
@@ -468,7 +468,7 @@ func wide(n *int) *int64 {
 // cost does not grow with depth.
 func (s *Store) Posts(ctx context.Context, reader int64, f listing.Filter, o listing.Order, at listing.Place) (listing.Page, error) {
 	var page listing.Page
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onPosts, func(ctx context.Context, db querier) error {
 		q := s.postQuery(reader, f)
 		page.Exact = true
 		var count []question // goes with the page
@@ -631,7 +631,7 @@ func countPosts(q *query, limit string, into *int) question {
 // posts where there are more than CountLimit: of any, they would be others each time.
 func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (listing.Facets, error) {
 	facets := listing.Facets{Values: map[string][]listing.FacetValue{}}
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onPosts, func(ctx context.Context, db querier) error {
 		q := s.postQuery(reader, f)
 		var columns, keys, firsts, parts []string
 		for _, field := range listing.FacetFields {
@@ -672,7 +672,7 @@ func (s *Store) Facets(ctx context.Context, reader int64, f listing.Filter) (lis
 
 // SetFavorite keeps a post among a reader's favourites, or takes it out.
 func (s *Store) SetFavorite(ctx context.Context, by account.Actor, postID int64, favorite bool, at time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPosts, func(tx *txn) error {
 		var err error
 		if favorite {
 			_, err = tx.ExecContext(ctx, `
@@ -689,7 +689,7 @@ func (s *Store) SetFavorite(ctx context.Context, by account.Actor, postID int64,
 
 // CreateReport stores what a reader says against a post, once.
 func (s *Store) CreateReport(ctx context.Context, by account.Actor, r listing.Report) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPosts, func(tx *txn) error {
 		var id int64
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO report (post_id, account_id, reason, text, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -729,7 +729,7 @@ func recordOfReport(r listing.Report) reportRecord {
 
 // UpdateReport loads, changes and saves what became of a report.
 func (s *Store) UpdateReport(ctx context.Context, by account.Actor, id int64, at time.Time, change func(*listing.Report) error) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPosts, func(tx *txn) error {
 		r, err := scanReport(tx.QueryRowContext(ctx, `SELECT `+reportColumns+` FROM report WHERE id = $1`+s.dialect.forUpdate, id))
 		if err != nil {
 			return err
@@ -755,5 +755,5 @@ func (s *Store) UpdateReport(ctx context.Context, by account.Actor, id int64, at
 
 // Reports are what a reader has reported, oldest first.
 func (s *Store) Reports(ctx context.Context, reporter int64) ([]listing.Report, error) {
-	return list(ctx, s, scanReport, `SELECT `+reportColumns+` FROM report WHERE account_id = $1 ORDER BY id`, reporter)
+	return list(ctx, s, onPosts, scanReport, `SELECT `+reportColumns+` FROM report WHERE account_id = $1 ORDER BY id`, reporter)
 }

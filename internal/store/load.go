@@ -44,7 +44,7 @@ const loadCache = `PRAGMA cache_size = -65536` // KiB
 
 // loading is one transaction of a load; it has no limit of time.
 func (s *Store) loading(ctx context.Context, do func(*txn) error) error {
-	return s.inLongTx(ctx, func(tx *txn) error {
+	return s.inLongTx(ctx, onDesk, func(tx *txn) error {
 		if s.dialect.name == sqliteDialect.name {
 			if _, err := tx.ExecContext(ctx, loadCache); err != nil {
 				return err

@@ -50,7 +50,7 @@ func ofTarget(t media.Target, n int) (cond string, id int64) {
 // CreateUpload stores an upload, counting in the same transaction what its owner
 // has already (promise Z8).
 func (s *Store) CreateUpload(ctx context.Context, by account.Actor, u media.Upload, unlimited bool) (made media.Upload, repeated bool, err error) {
-	err = s.inTx(ctx, func(tx *txn) error {
+	err = s.inTx(ctx, onUploads, func(tx *txn) error {
 		id, err := tx.madeBefore(ctx, by, u.CreatedAt)
 		if err != nil {
 			return err
@@ -159,7 +159,7 @@ func (t *txn) checkUploadLimits(ctx context.Context, by account.Actor, u media.U
 // Upload reads one upload of a target of an owner.
 func (s *Store) Upload(ctx context.Context, owner int64, t media.Target, id int64) (u media.Upload, err error) {
 	cond, target := ofTarget(t, 3)
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onUploads, func(ctx context.Context, db querier) error {
 		u, err = scanUpload(db.QueryRowContext(ctx, uploadSelect+` WHERE id = $1 AND owner_id = $2 AND `+cond, id, owner, target))
 		return err
 	})
@@ -169,11 +169,11 @@ func (s *Store) Upload(ctx context.Context, owner int64, t media.Target, id int6
 // Unfinished is what an owner has begun and not completed, the latest first, and
 // the bytes that count against the owner's limit.
 func (s *Store) Unfinished(ctx context.Context, owner int64) (begun []media.Upload, bytes int64, err error) {
-	begun, err = list(ctx, s, scanUpload, uploadSelect+` WHERE owner_id = $1 AND state = 'started' ORDER BY id DESC`, owner)
+	begun, err = list(ctx, s, onUploads, scanUpload, uploadSelect+` WHERE owner_id = $1 AND state = 'started' ORDER BY id DESC`, owner)
 	if err != nil {
 		return nil, 0, err
 	}
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onUploads, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(size), 0) AS bigint) FROM upload WHERE owner_id = $1 AND state <> 'dropped'`, owner).Scan(&bytes)
 	})
 	return begun, bytes, err
@@ -181,7 +181,7 @@ func (s *Store) Unfinished(ctx context.Context, owner int64) (begun []media.Uplo
 
 // UploadWanted tells whether an upload is waited for under a key.
 func (s *Store) UploadWanted(ctx context.Context, key string) (wanted bool, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onUploads, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM upload WHERE upload_key = $1 AND state = 'started')`, key).Scan(&wanted)
 	})
 	return wanted, err
@@ -196,12 +196,12 @@ func (t *txn) endPermits(ctx context.Context, owner int64) error {
 
 // StartedUploads are the photos of a post that were started and not completed.
 func (s *Store) StartedUploads(ctx context.Context, owner, post int64) ([]media.Upload, error) {
-	return list(ctx, s, scanUpload, uploadSelect+` WHERE post_id = $1 AND owner_id = $2 AND state = 'started' ORDER BY position, id`, post, owner)
+	return list(ctx, s, onUploads, scanUpload, uploadSelect+` WHERE post_id = $1 AND owner_id = $2 AND state = 'started' ORDER BY position, id`, post, owner)
 }
 
 // UploadByID reads any upload.
 func (s *Store) UploadByID(ctx context.Context, id int64) (u media.Upload, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onUploads, func(ctx context.Context, db querier) error {
 		u, err = scanUpload(db.QueryRowContext(ctx, uploadSelect+` WHERE id = $1`, id))
 		return err
 	})
@@ -225,7 +225,7 @@ func recordOfUpload(u media.Upload) uploadRecord {
 // with it.
 func (s *Store) UpdateUpload(ctx context.Context, by account.Actor, id int64, change func(*media.Upload, *media.Effects) error) (media.Upload, error) {
 	var u media.Upload
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onUploads, func(tx *txn) error {
 		var err error
 		if u, err = scanUpload(tx.QueryRowContext(ctx, uploadSelect+` WHERE id = $1`+s.dialect.forUpdate, id)); err != nil {
 			return err
@@ -410,7 +410,7 @@ func (t *txn) dropRecorded(ctx context.Context, by account.Actor, cond string, a
 // DeleteUpload removes an upload of a target of an owner.
 func (s *Store) DeleteUpload(ctx context.Context, by account.Actor, owner int64, t media.Target, id int64) error {
 	cond, target := ofTarget(t, 3)
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onUploads, func(tx *txn) error {
 		cond := `id = $1 AND owner_id = $2 AND ` + cond
 		dropped, err := tx.dropUploads(ctx, cond, id, owner, target)
 		switch {
@@ -431,7 +431,7 @@ func (s *Store) DeleteUpload(ctx context.Context, by account.Actor, owner int64,
 
 // OrderPhotos gives the photos of a post an order.
 func (s *Store) OrderPhotos(ctx context.Context, by account.Actor, owner, post int64, ids []int64, at time.Time) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onUploads, func(tx *txn) error {
 		rows, err := tx.QueryContext(ctx, uploadSelect+` WHERE post_id = $1 AND owner_id = $2 ORDER BY position, id`+s.dialect.forUpdate, post, owner)
 		if err != nil {
 			return err
@@ -483,7 +483,7 @@ func (s *Store) OrderPhotos(ctx context.Context, by account.Actor, owner, post i
 
 // BeginCompletion takes a started upload for one request alone.
 func (s *Store) BeginCompletion(ctx context.Context, id int64, at, until time.Time, hold media.Purge) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onUploads, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, `
 			UPDATE upload SET busy_until = $3 WHERE id = $1 AND state = 'started' AND (busy_until IS NULL OR busy_until <= $2)`, id, at, until)
 		if err != nil {
@@ -499,7 +499,7 @@ func (s *Store) BeginCompletion(ctx context.Context, id int64, at, until time.Ti
 // EndCompletion lets an upload go again that was not taken in; what was made for
 // it is removed, unless it was taken in after all.
 func (s *Store) EndCompletion(ctx context.Context, id int64, at time.Time, folder string) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onUploads, func(tx *txn) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE upload SET busy_until = NULL WHERE id = $1 AND state = 'started'`, id); err != nil {
 			return err
 		}
@@ -516,13 +516,13 @@ func (s *Store) EndCompletion(ctx context.Context, id int64, at time.Time, folde
 
 // HoldPurge records removals that no other change makes necessary.
 func (s *Store) HoldPurge(ctx context.Context, purges []media.Purge) error {
-	return s.inTx(ctx, func(tx *txn) error { return tx.purge(ctx, purges) })
+	return s.inTx(ctx, onUploads, func(tx *txn) error { return tx.purge(ctx, purges) })
 }
 
 // ClaimPurges takes removals that are due. Until the lease has passed nobody else
 // is given them; a worker that dies with some leaves them to the next.
 func (s *Store) ClaimPurges(ctx context.Context, now time.Time, lease time.Duration, limit int) (claimed []media.Purge, err error) {
-	err = s.inTx(ctx, func(tx *txn) error {
+	err = s.inTx(ctx, onUploads, func(tx *txn) error {
 		rows, err := tx.QueryContext(ctx, `
 			UPDATE purge SET due_at = $2, tries = tries + 1
 			WHERE id IN (SELECT id FROM purge WHERE due_at <= $1 ORDER BY due_at, id LIMIT $3`+s.dialect.skipLocked+`)
@@ -545,7 +545,7 @@ func (s *Store) ClaimPurges(ctx context.Context, now time.Time, lease time.Durat
 
 // SettlePurges forgets the removals that are done and puts off the others.
 func (s *Store) SettlePurges(ctx context.Context, done []int64, again []media.Purge) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onUploads, func(tx *txn) error {
 		if len(done) > 0 {
 			q := &query{}
 			if _, err := tx.ExecContext(ctx, `DELETE FROM purge WHERE id IN (`+q.bind(marks(len(done)), anys(done)...)+`)`, q.args...); err != nil {
@@ -579,7 +579,7 @@ func anys[T any](list []T) []any {
 // OpenPurges is how many removals have not been confirmed by the storage though
 // they are due, and since when the oldest has waited; nil when there is none.
 func (s *Store) OpenPurges(ctx context.Context, at time.Time) (n int64, oldest *time.Time, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onUploads, func(ctx context.Context, db querier) error {
 		n, oldest, err = openPurges(ctx, db, at)
 		return err
 	})
@@ -609,14 +609,14 @@ func (s *Store) DropUploads(ctx context.Context, startedBefore, droppedBefore ti
 		{`SELECT id FROM upload WHERE state = 'dropped' AND created_at <= $1 ORDER BY created_at LIMIT $2`, []any{droppedBefore, limit}},
 		{`SELECT id FROM upload WHERE post_id IS NULL AND document_id IS NULL AND state <> 'dropped' LIMIT $1`, []any{limit}},
 	} {
-		ids, err := list(ctx, s, scanID, some.find, some.args...)
+		ids, err := list(ctx, s, onUploads, scanID, some.find, some.args...)
 		if err != nil {
 			return n, fmt.Errorf("drop uploads: %w", err)
 		}
 		if len(ids) == 0 {
 			continue
 		}
-		err = s.inTx(ctx, func(tx *txn) error {
+		err = s.inTx(ctx, onUploads, func(tx *txn) error {
 			q := &query{}
 			_, err := tx.dropUploads(ctx, `id IN (`+q.bind(marks(len(ids)), anys(ids)...)+`)`, q.args...)
 			return err
@@ -633,7 +633,7 @@ func (s *Store) DropUploads(ctx context.Context, startedBefore, droppedBefore ti
 // before a moment, and counts them as touched; photos of the older backend that
 // were missing a day ago are shown again, until they are missed again.
 func (s *Store) RequeuePhotos(ctx context.Context, since, at time.Time, limit int) (n int, err error) {
-	err = s.inTx(ctx, func(tx *txn) error {
+	err = s.inTx(ctx, onUploads, func(tx *txn) error {
 		rows, err := tx.QueryContext(ctx, `
 			UPDATE upload SET updated_at = $2
 			WHERE id IN (SELECT id FROM upload WHERE state = 'processing' AND created_at <= $1 AND updated_at <= $1 ORDER BY created_at LIMIT $3`+s.dialect.skipLocked+`)
@@ -674,7 +674,7 @@ func (s *Store) KeepReport(ctx context.Context, at time.Time, r media.Report, ke
 	if err != nil {
 		return err
 	}
-	err = s.inTx(ctx, func(tx *txn) error {
+	err = s.inTx(ctx, onUploads, func(tx *txn) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO storage_check (at, report) VALUES ($1, $2)`, at, string(text)); err != nil {
 			return err
 		}
@@ -689,7 +689,7 @@ func (s *Store) KeepReport(ctx context.Context, at time.Time, r media.Report, ke
 
 // LastReport is the report that was kept last.
 func (s *Store) LastReport(ctx context.Context) (at time.Time, r media.Report, ok bool, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onUploads, func(ctx context.Context, db querier) error {
 		at, r, ok, err = lastReport(ctx, db)
 		return err
 	})
@@ -711,7 +711,7 @@ func lastReport(ctx context.Context, db querier) (at time.Time, r media.Report, 
 // HasLegacyKey tells whether an upload's object lies under a key that came with
 // the older backend's data.
 func (s *Store) HasLegacyKey(ctx context.Context, key string) (found bool, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onUploads, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM upload WHERE legacy_key = $1)`, key).Scan(&found)
 	})
 	return found, err
@@ -724,13 +724,13 @@ func (s *Store) KeptUploads(ctx context.Context, started bool, after string, lim
 	if started {
 		key = "upload_key"
 	}
-	return list(ctx, s, scanUpload, uploadSelect+` WHERE `+key+` > $1 ORDER BY `+key+` LIMIT $2`, after, limit)
+	return list(ctx, s, onUploads, scanUpload, uploadSelect+` WHERE `+key+` > $1 ORDER BY `+key+` LIMIT $2`, after, limit)
 }
 
 // LegacyUploads are the ids of photos that are shown as they came from the older
 // backend.
 func (s *Store) LegacyUploads(ctx context.Context, after int64, limit int) ([]int64, error) {
-	return list(ctx, s, func(r row) (int64, error) {
+	return list(ctx, s, onUploads, func(r row) (int64, error) {
 		var id int64
 		err := r.Scan(&id)
 		return id, err
@@ -742,7 +742,7 @@ func (s *Store) LegacyUploads(ctx context.Context, after int64, limit int) ([]in
 
 // CountUploads is how many uploads have objects.
 func (s *Store) CountUploads(ctx context.Context) (n int, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onUploads, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `SELECT count(*) FROM upload WHERE folder IS NOT NULL OR upload_key IS NOT NULL`).Scan(&n)
 	})
 	return n, err

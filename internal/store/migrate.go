@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
@@ -73,7 +75,7 @@ func (s *Store) migrate(ctx context.Context, to int64, then func(context.Context
 			return nil, fmt.Errorf("connect to migrate: %w", err)
 		}
 		defer lock.Close() //nolint:errcheck // ends the lock with the connection
-		if _, err := lock.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
+		if err := lockMigrations(ctx, lock); err != nil {
 			return nil, fmt.Errorf("lock to migrate: %w", err)
 		}
 		defer lock.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(migrationLock)) //nolint:errcheck // closing ends it too
@@ -83,13 +85,9 @@ func (s *Store) migrate(ctx context.Context, to int64, then func(context.Context
 	if err != nil {
 		return nil, err
 	}
-	done, err := p.UpTo(ctx, to)
+	names, err := upTo(ctx, p, to)
 	if err != nil {
-		return nil, fmt.Errorf("migrate: %w", err)
-	}
-	var names []string
-	for _, d := range done {
-		names = append(names, filepath.Base(d.Source.Path))
+		return names, fmt.Errorf("migrate: %w", err)
 	}
 	if to == s.Newest() {
 		if err := s.foldAccounts(ctx, db); err != nil {
@@ -102,6 +100,54 @@ func (s *Store) migrate(ctx context.Context, to int64, then func(context.Context
 		}
 	}
 	return names, nil
+}
+
+// lockMigrations waits for the lock. It asks again and again: a statement that waits
+// for it would hold a snapshot, and an index that is built concurrently waits for
+// those who do.
+func lockMigrations(ctx context.Context, conn *sql.Conn) error {
+	for {
+		var mine bool
+		err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, int64(migrationLock)).Scan(&mine)
+		if err != nil || mine {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// lockTries is how often a migration tries to get a lock that it needs, for
+// migrationLockTimeout each: while it waits, others wait behind it.
+const (
+	lockTries            = 60
+	migrationLockTimeout = "1s"
+)
+
+// upTo applies what is missing and returns the names. A step that does not get its
+// lock in time lets those go first that wait behind it, and tries again.
+func upTo(ctx context.Context, p *goose.Provider, to int64) (names []string, err error) {
+	for try := 1; ; try++ {
+		done, err := p.UpTo(ctx, to)
+		partial, cut := errors.AsType[*goose.PartialError](err)
+		if cut {
+			done = partial.Applied
+		}
+		for _, d := range done {
+			names = append(names, filepath.Base(d.Source.Path))
+		}
+		if err == nil || pgCode(err) != pgLockTimeout || try == lockTries {
+			return names, err
+		}
+		select {
+		case <-ctx.Done():
+			return names, err
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // foldBatch is how many accounts a transaction of foldAccounts fills in.
@@ -168,6 +214,8 @@ func (s *Store) migrationDB(ctx context.Context) (*sql.DB, error) {
 			return nil, err
 		}
 	}
+	c.RuntimeParams["lock_timeout"] = migrationLockTimeout
+	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	return stdlib.OpenDB(*c), nil
 }
 

@@ -69,7 +69,7 @@ func (t *txn) made(ctx context.Context, by account.Actor, id int64) error {
 // Remember ties an object to the actor's idempotency key, whatever was tied to it
 // before, so that Recall finds it once.
 func (s *Store) Remember(ctx context.Context, by account.Actor, id int64, at time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO idempotency (account_id, route, key, request_hash, object_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (account_id, route, key) DO UPDATE SET object_id = excluded.object_id, created_at = excluded.created_at`,
@@ -84,7 +84,7 @@ func (s *Store) Remember(ctx context.Context, by account.Actor, id int64, at tim
 // Recall takes the object that was remembered under the actor's idempotency key
 // since a moment; 0 when there is none.
 func (s *Store) Recall(ctx context.Context, by account.Actor, since time.Time) (id int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error { // so that nothing is written where nothing is remembered
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error { // so that nothing is written where nothing is remembered
 		return db.QueryRowContext(ctx, `SELECT object_id FROM idempotency WHERE account_id = $1 AND route = $2 AND key = $3 AND created_at > $4`,
 			by.ID, by.Once.Route, by.Once.Key, since).Scan(&id)
 	})
@@ -94,7 +94,7 @@ func (s *Store) Recall(ctx context.Context, by account.Actor, since time.Time) (
 	if err != nil {
 		return 0, err
 	}
-	err = s.inTx(ctx, func(tx *txn) error {
+	err = s.inTx(ctx, onPeople, func(tx *txn) error {
 		id = 0
 		err := tx.QueryRowContext(ctx, `DELETE FROM idempotency WHERE account_id = $1 AND route = $2 AND key = $3 AND created_at > $4 RETURNING object_id`,
 			by.ID, by.Once.Route, by.Once.Key, since).Scan(&id)
@@ -116,7 +116,7 @@ func (s *Store) Answered(ctx context.Context, by account.Actor, now time.Time) (
 	var status sql.NullInt64
 	var location, etag sql.NullString
 	var hash string
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, `
 			SELECT request_hash, status, location, etag, body FROM idempotency
 			WHERE account_id = $1 AND route = $2 AND key = $3 AND created_at > $4`,
@@ -138,7 +138,7 @@ func (s *Store) Answered(ctx context.Context, by account.Actor, now time.Time) (
 
 // KeepAnswer remembers the answer of a creation for its repetitions.
 func (s *Store) KeepAnswer(ctx context.Context, by account.Actor, a Answer) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE idempotency SET status = $4, location = $5, etag = $6, body = $7
 			WHERE account_id = $1 AND route = $2 AND key = $3 AND status IS NULL`,

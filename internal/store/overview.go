@@ -15,7 +15,7 @@ import (
 // Uploads count that were completed.
 func (s *Store) Counts(ctx context.Context, from, to calendar.Day) ([]overview.Count, error) {
 	day := s.dialect.utcDay("created_at")
-	counts, err := list(ctx, s, func(r row) (overview.Count, error) {
+	counts, err := list(ctx, s, onDesk, func(r row) (overview.Count, error) {
 		var c overview.Count
 		err := r.Scan(&c.Kind, &c.Day.Day, &c.N)
 		return c, err
@@ -36,7 +36,7 @@ func (s *Store) Counts(ctx context.Context, from, to calendar.Day) ([]overview.C
 
 // Sums are what the entries made in the days from one to another add up to.
 func (s *Store) Sums(ctx context.Context, from, to calendar.Day) ([]overview.Sum, error) {
-	sums, err := list(ctx, s, func(r row) (overview.Sum, error) {
+	sums, err := list(ctx, s, onDesk, func(r row) (overview.Sum, error) {
 		var sum overview.Sum
 		err := r.Scan(&sum.Currency, &sum.Day, &sum.Entries, &sum.Earnings)
 		return sum, err
@@ -53,17 +53,17 @@ func (s *Store) Sums(ctx context.Context, from, to calendar.Day) ([]overview.Sum
 // words: partial indexes are made for them.
 func (s *Store) Attention(ctx context.Context, at time.Time) (overview.Attention, error) {
 	var a overview.Attention
-	err := s.reading(ctx, func(ctx context.Context, db querier) error {
+	err := s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		err := db.QueryRowContext(ctx, `
 			SELECT
 				(SELECT count(DISTINCT post_id) FROM report WHERE resolved_at IS NULL),
-				(SELECT count(*) FROM car_post WHERE approved_at IS NULL AND moderated_at IS NULL AND status = 'active' AND created_at >= $1),
-				(SELECT count(*) FROM river_job WHERE state = 'discarded') + (SELECT count(*) FROM river_job WHERE state = 'retryable' AND attempt >= $2),
+				(SELECT count(*) FROM car_post WHERE approved_at IS NULL AND moderated_at IS NULL AND status = 'active' AND created_at >= $2),
+				(SELECT count(*) FROM river_job WHERE state = 'discarded') + `+failingJobs+`,
 				(SELECT count(*) FROM mail WHERE state IN ('queued', 'failed') AND (state = 'failed' OR created_at <= $3)),
 				(SELECT count(*) FROM upload WHERE state = 'failed'),
 				(SELECT count(*) FROM upload WHERE state = 'lost'),
 				(SELECT count(*) FROM purge WHERE wanted_at <= $4)`,
-			at.Add(-overview.UnseenFor), overview.FailedAttempts, at.Add(-overview.MailPatience), at).
+			overview.FailedAttempts, at.Add(-overview.UnseenFor), at.Add(-overview.MailPatience), at).
 			Scan(&a.ReportedPosts, &a.UnseenPosts, &a.FailedJobs, &a.UnsentMails, &a.FailedUploads, &a.LostUploads, &a.OpenRemovals)
 		if err != nil {
 			return err

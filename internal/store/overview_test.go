@@ -78,7 +78,14 @@ func TestAttention(t *testing.T) {
 		if a != want || since == nil || !since.Equal(oldest) || check == nil || check.Objects != 9 || check.Missing != 2 || !check.At.Equal(noon) {
 			t.Errorf("Attention = %+v since %v with %+v, want %+v", a, since, check, want)
 		}
-		exec(t, s, `UPDATE river_job SET attempt = 2 WHERE id = $1`, ids[1])
+		exec(t, s, `UPDATE river_job SET state = 'available', attempt = 4 WHERE id = $1`, ids[1])
+		if a, err := s.Attention(t.Context(), noon); err != nil || a.FailedJobs != 2 {
+			t.Errorf("FailedJobs = %d, %v, want 2: one is about to be tried for the fourth time", a.FailedJobs, err)
+		}
+		if by, failing, _, err := s.JobsWaiting(t.Context(), noon); err != nil || failing != 1 || by["discarded"] != 1 {
+			t.Errorf("JobsWaiting = %v, %d failing, %v, want one discarded and one failing", by, failing, err)
+		}
+		exec(t, s, `UPDATE river_job SET state = 'retryable', attempt = 2 WHERE id = $1`, ids[1])
 		if a, err := s.Attention(t.Context(), noon); err != nil || a.FailedJobs != 1 {
 			t.Errorf("FailedJobs = %d, %v, want 1: it may still come right", a.FailedJobs, err)
 		}

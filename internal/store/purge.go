@@ -43,7 +43,7 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
 	} {
 		remove := `DELETE FROM ` + step.table + ` WHERE ` + step.key + ` IN (` + step.find + ` LIMIT ` + strconv.Itoa(purgeBatch) + `)`
 		for n := int64(purgeBatch); n == purgeBatch; total += n {
-			err := s.inTx(ctx, func(tx *txn) error {
+			err := s.inTx(ctx, onPeople, func(tx *txn) error {
 				res, err := tx.ExecContext(ctx, remove, step.until)
 				if err != nil {
 					return err

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -204,9 +203,14 @@ func (q pgxQuerier) all(ctx context.Context, questions ...question) error {
 }
 
 // reading runs do on one connection, bounds it and explains its error.
-func (s *Store) reading(ctx context.Context, do func(context.Context, querier) error) error {
+func (s *Store) reading(ctx context.Context, w work, do func(context.Context, querier) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
+	leave, err := s.shares.enter(ctx, w)
+	if err != nil {
+		return s.explain(err)
+	}
+	defer leave()
 	if s.requests != nil {
 		return s.explain(readPostgres(ctx, s.requests, do))
 	}
@@ -214,9 +218,8 @@ func (s *Store) reading(ctx context.Context, do func(context.Context, querier) e
 	if err != nil {
 		return s.explain(err)
 	}
-	err = do(ctx, sqlQuerier{conn, s.tracer})
-	release(conn, err)
-	return s.explain(err)
+	defer conn.Close() //nolint:errcheck // gives it back
+	return s.explain(do(ctx, sqlQuerier{conn, s.tracer}))
 }
 
 func readPostgres(ctx context.Context, pool *pgxpool.Pool, do func(context.Context, querier) error) error {
@@ -225,13 +228,7 @@ func readPostgres(ctx context.Context, pool *pgxpool.Pool, do func(context.Conte
 		return err
 	}
 	defer conn.Release()
-	err = do(ctx, pgxQuerier{conn.Conn()})
-	if broken(err) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = conn.Conn().Close(ctx) // the pool makes a new one
-	}
-	return err
+	return do(ctx, pgxQuerier{conn.Conn()})
 }
 
 func acquirePostgres(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {

@@ -15,7 +15,7 @@ import (
 // ConfirmSession notes that the password was given again. A session that has
 // ended, or a password that is another meanwhile, confirms nothing.
 func (s *Store) ConfirmSession(ctx context.Context, userID, sessionID int64, passwordHash string, at time.Time) error {
-	return s.inTx(ctx, func(tx *txn) error {
+	return s.inTx(ctx, onPeople, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, `
 			UPDATE session SET confirmed_at = $4 WHERE id = $2 AND account_id = $1 AND ended_at IS NULL
 				AND EXISTS (SELECT 1 FROM account a WHERE a.id = $1 AND a.password_hash = $3)`, userID, sessionID, passwordHash, at)
@@ -31,7 +31,7 @@ func (s *Store) ConfirmSession(ctx context.Context, userID, sessionID int64, pas
 
 // RevokeSession ends anybody's session, if check agrees.
 func (s *Store) RevokeSession(ctx context.Context, by account.Actor, sessionID int64, at time.Time, check func(account.Principal) error) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		var owner int64
 		err := tx.QueryRowContext(ctx, `SELECT account_id FROM session WHERE id = $1`, sessionID).Scan(&owner)
 		if err != nil {
@@ -81,7 +81,7 @@ func groupsOf(ctx context.Context, db querier, id int64) ([]int64, error) {
 
 // Profile reads a user and the groups they are in, ascending.
 func (s *Store) Profile(ctx context.Context, id int64) (u account.User, groups []int64, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		u, err = scanUser(db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM account a WHERE a.id = $1`, id))
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func (s *Store) UpdateProfile(ctx context.Context, by account.Actor, id int64,
 	change func(*account.User, *account.Standing, *account.Effects) error,
 ) (account.User, error) {
 	var u account.User
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		before, last, err := tx.lockStanding(ctx, id)
 		if err != nil {
 			return err
@@ -212,7 +212,7 @@ func (s *Store) EraseUser(ctx context.Context, by account.Actor, id int64, check
 
 // MailTo queues a message to somebody and records it as act.
 func (s *Store) MailTo(ctx context.Context, by account.Actor, id int64, act string, at time.Time, write func(account.User) (account.Mail, error)) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		u, err := tx.lockUser(ctx, id)
 		if err != nil {
 			return err
@@ -241,7 +241,7 @@ func (s *Store) MailTo(ctx context.Context, by account.Actor, id int64, act stri
 
 // RequeueMail queues a settled message again, if check agrees.
 func (s *Store) RequeueMail(ctx context.Context, by account.Actor, id int64, at time.Time, check func(account.Addressed) error) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		var owner sql.NullInt64
 		err := tx.QueryRowContext(ctx, `
 			SELECT COALESCE(m.account_id, (SELECT a.id FROM account a WHERE a.email_key = m.address_key)) FROM mail m WHERE m.id = $1`, id).Scan(&owner)
@@ -336,7 +336,7 @@ func oneGroup(ctx context.Context, db querier, id int64, lock string) (account.G
 
 // Group reads a group.
 func (s *Store) Group(ctx context.Context, id int64) (g account.Group, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		g, err = oneGroup(ctx, db, id, "")
 		return err
 	})
@@ -345,7 +345,7 @@ func (s *Store) Group(ctx context.Context, id int64) (g account.Group, err error
 
 // Groups reads all groups: there are few.
 func (s *Store) Groups(ctx context.Context) (list []account.Group, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, groupQuery+` ORDER BY g.id`)
 		if err != nil {
 			return err
@@ -360,7 +360,7 @@ func (s *Store) Groups(ctx context.Context) (list []account.Group, err error) {
 
 // CreateGroup stores a new group.
 func (s *Store) CreateGroup(ctx context.Context, by account.Actor, g account.Group) (account.Group, error) {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO staff_group (name, created_at, updated_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING RETURNING id`,
 			g.Name, g.CreatedAt, g.UpdatedAt).Scan(&g.ID)
@@ -395,7 +395,7 @@ func (t *txn) insertPermissions(ctx context.Context, g account.Group) error {
 // UpdateGroup loads, changes and saves a group.
 func (s *Store) UpdateGroup(ctx context.Context, by account.Actor, id int64, change func(*account.Group) error) (account.Group, error) {
 	var g account.Group
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		before, err := oneGroup(ctx, tx, id, s.dialect.forUpdate)
 		if err != nil {
 			return err
@@ -434,7 +434,7 @@ func (s *Store) UpdateGroup(ctx context.Context, by account.Actor, id int64, cha
 
 // DeleteGroup removes a group with what it allows and its memberships.
 func (s *Store) DeleteGroup(ctx context.Context, by account.Actor, id int64, at time.Time, check func(account.Group) error) error {
-	err := s.inTx(ctx, func(tx *txn) error {
+	err := s.inTx(ctx, onPeople, func(tx *txn) error {
 		g, err := oneGroup(ctx, tx, id, s.dialect.forUpdate)
 		if err != nil {
 			return err
@@ -455,7 +455,7 @@ func (s *Store) DeleteGroup(ctx context.Context, by account.Actor, id int64, at 
 
 // Permissions reads what the groups of a user allow.
 func (s *Store) Permissions(ctx context.Context, userID int64) (list []account.Permission, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		rows, err := db.QueryContext(ctx, `
 			SELECT DISTINCT p.resource, p.action FROM staff_group_member m JOIN staff_group_permission p ON p.group_id = m.group_id
 			WHERE m.account_id = $1`, userID)

@@ -23,7 +23,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
@@ -52,6 +51,7 @@ type Store struct {
 
 	options  Options
 	requests *pgxpool.Pool // PostgreSQL only
+	shares   *shares       // of requests, PostgreSQL only
 	jobs     *pgxpool.Pool // PostgreSQL only: so that jobs and requests cannot starve one another
 }
 
@@ -182,11 +182,13 @@ func sqliteDSN(path string, syncOff, readOnly bool) string {
 
 func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{dialect: postgresDialect, queue: o.Queue, options: o}
+	cs := &connections{sockets: map[*socket]struct{}{}}
 	var err error
-	if s.requests, err = newPool(ctx, o, max(o.MaxConns, 0), 16); err != nil {
+	if s.requests, err = cs.open(ctx, o, max(o.MaxConns, 0), 16); err != nil {
 		return nil, err
 	}
-	if s.jobs, err = newPool(ctx, o, o.JobConns, 6); err != nil {
+	s.shares = newShares(s.requests.Config().MaxConns)
+	if s.jobs, err = cs.open(ctx, o, o.JobConns, 6); err != nil {
 		s.requests.Close()
 		return nil, err
 	}
@@ -202,55 +204,6 @@ func CheckURL(url string) error {
 	}
 	return nil
 }
-
-func newPool(ctx context.Context, o Options, conns, def int32) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(o.URL)
-	if err != nil {
-		return nil, errNoURL // the driver's own words might hold the password (promise P4)
-	}
-	if conns == 0 {
-		conns = def
-	}
-	c.MaxConns = conns
-	// A pool that outlives a failover must not go on talking to the old
-	// server: connections age, are looked at when idle, and must be to a
-	// server that takes writes (promise D6).
-	c.MaxConnLifetime = 30 * time.Minute
-	c.MaxConnLifetimeJitter = 5 * time.Minute
-	c.MaxConnIdleTime = 5 * time.Minute
-	c.HealthCheckPeriod = 10 * time.Second
-	c.ConnConfig.ConnectTimeout = acquireTimeout
-	c.ConnConfig.Tracer = o.Tracer
-	c.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	p := c.ConnConfig.RuntimeParams
-	p["timezone"] = "UTC"
-	p["statement_timeout"] = "10000"
-	p["idle_in_transaction_session_timeout"] = "15000"
-	p["synchronous_commit"] = "on"
-	if p["application_name"] == "" {
-		p["application_name"] = "ridecopilot"
-	}
-	c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		conn.TypeMap().RegisterType(&pgtype.Type{
-			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
-		})
-		return nil
-	}
-	if o.Password != nil {
-		c.BeforeConnect = func(ctx context.Context, cc *pgx.ConnConfig) error {
-			var err error
-			cc.Password, err = o.Password(ctx)
-			return err
-		}
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
-	}
-	return pool, nil
-}
-
-var errNoURL = errors.New("it is not a connection string like postgres://user:password@host:5432/database")
 
 // Close ends all connections.
 func (s *Store) Close() error {
@@ -299,7 +252,7 @@ func (s *Store) Engine() string { return s.dialect.name }
 
 // Ping is nil when the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.reading(ctx, func(ctx context.Context, db querier) error {
+	return s.reading(ctx, onPeople, func(ctx context.Context, db querier) error {
 		var one int
 		return db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 	})
@@ -314,16 +267,16 @@ type txn struct {
 
 // inTx runs do in one transaction, and again when the engine says that the
 // attempt lost a race (promise D7): do must start from what it reads.
-func (s *Store) inTx(ctx context.Context, do func(*txn) error) error {
+func (s *Store) inTx(ctx context.Context, w work, do func(*txn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	return s.inLongTx(ctx, do)
+	return s.inLongTx(ctx, w, do)
 }
 
 // inLongTx is inTx without its own limit of time.
-func (s *Store) inLongTx(ctx context.Context, do func(*txn) error) error {
+func (s *Store) inLongTx(ctx context.Context, w work, do func(*txn) error) error {
 	for attempt := 1; ; attempt++ {
-		err := s.once(ctx, do)
+		err := s.once(ctx, w, do)
 		if err == nil || attempt > retries || !retryable(err) {
 			return s.explain(err)
 		}
@@ -337,12 +290,17 @@ func (s *Store) inLongTx(ctx context.Context, do func(*txn) error) error {
 	}
 }
 
-func (s *Store) once(ctx context.Context, do func(*txn) error) (err error) {
+func (s *Store) once(ctx context.Context, w work, do func(*txn) error) error {
+	leave, err := s.shares.enter(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	conn, err := acquire(ctx, s.write)
 	if err != nil {
 		return err
 	}
-	defer func() { release(conn, err) }()
+	defer conn.Close() //nolint:errcheck // gives it back
 	begin := tell(ctx, s.tracer, "begin")
 	tx, err := conn.BeginTx(ctx, nil)
 	begin.ended(err)
@@ -401,14 +359,6 @@ func acquire(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
 	return conn, nil
 }
 
-// release gives a connection back; one that must not be used again goes.
-func release(conn *sql.Conn, err error) {
-	if broken(err) {
-		discard(conn)
-	}
-	_ = conn.Close() // what was done with it is done
-}
-
 // SQLSTATEs and classes that mean something here.
 const (
 	pgUnique        = "23505"
@@ -416,7 +366,6 @@ const (
 	pgSerialization = "40001"
 	pgDeadlock      = "40P01"
 	pgReadOnly      = "25006"
-	pgShutdown      = "57P01"
 	pgDiskFull      = "53100"
 	pgNoTable       = "42P01"
 	pgLockTimeout   = "55P03"
@@ -440,25 +389,6 @@ func sqliteCode(err error) int {
 func retryable(err error) bool {
 	code := pgCode(err)
 	return code == pgSerialization || code == pgDeadlock
-}
-
-// broken tells whether the connection must not be used again: the server went
-// away, is going, or has become a standby.
-func broken(err error) bool {
-	code := pgCode(err)
-	return code == pgReadOnly || code == pgShutdown || len(code) == 5 && code[:2] == "08"
-}
-
-// discard closes the connection itself, so that the pool makes a new one.
-func discard(conn *sql.Conn) {
-	_ = conn.Raw(func(dc any) error {
-		if c, ok := dc.(*stdlib.Conn); ok {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			return c.Conn().Close(ctx)
-		}
-		return nil
-	})
 }
 
 func isUnique(err error) bool {
@@ -490,7 +420,7 @@ func (s *Store) explain(err error) error {
 	switch code := pgCode(err); {
 	case code == pgDiskFull:
 		return fmt.Errorf("%w: %w", errFull, err)
-	case code == "57014", code == pgReadOnly, retryable(err), len(code) == 5 && (code[:2] == "08" || code[:2] == "53" || code[:3] == "57P"):
+	case code == "57014", code == pgReadOnly, code == pgLockTimeout, retryable(err), len(code) == 5 && (code[:2] == "08" || code[:2] == "53" || code[:3] == "57P"):
 		return fmt.Errorf("%w: %w", errBusy, err)
 	case code != "":
 		return err

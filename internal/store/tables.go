@@ -326,7 +326,7 @@ func (t *Tables) rows(ctx context.Context, q *tableQuery, names []string, page, 
 		}
 	}
 	statement := `SELECT ` + strings.Join(exprs, ", ") + ` FROM (` + page + `) page JOIN ` + q.d.from + ` ON ` + q.d.id + ` = page.id` + q.d.joins + order
-	return list(ctx, t.s, func(r row) (table.Row, error) { return scanTableRow(r, columns) }, statement, q.args...)
+	return list(ctx, t.s, onDesk, func(r row) (table.Row, error) { return scanTableRow(r, columns) }, statement, q.args...)
 }
 
 func scanTableRow(r row, columns []tableColumn) (table.Row, error) {
@@ -430,7 +430,7 @@ func (t *Tables) Count(ctx context.Context, tq table.Query, limit int64) (table.
 		statement = `SELECT count(*) FROM (SELECT 1` + q.sources() + q.clause() + q.bind(` LIMIT ?`, limit+1) + `) AS matches`
 	}
 	c := table.Count{Exact: true}
-	err = t.s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = t.s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		return db.QueryRowContext(ctx, statement, q.args...).Scan(&c.N)
 	})
 	if limit > 0 && c.N > limit {
@@ -489,7 +489,7 @@ func (t *Tables) Facets(ctx context.Context, tq table.Query, columns []string) (
 		place int
 		table.Facet
 	}
-	counts, err := list(ctx, t.s, func(r row) (counted, error) {
+	counts, err := list(ctx, t.s, onDesk, func(r row) (counted, error) {
 		var c counted
 		err := r.Scan(&c.place, &c.Value, &c.N)
 		return c, err
@@ -532,7 +532,7 @@ func (t *Tables) Span(ctx context.Context, name, column string) (first, last *ti
 		e := q.expr(c)
 		statement := `SELECT ` + e + ` FROM ` + d.from + ` WHERE ` + e + ` IS NOT NULL ORDER BY ` + e + dir + ` LIMIT 1`
 		dest, value := cell(c)
-		err := t.s.reading(ctx, func(ctx context.Context, db querier) error {
+		err := t.s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 			return db.QueryRowContext(ctx, statement).Scan(dest...)
 		})
 		if errors.Is(err, sql.ErrNoRows) || err != nil {
@@ -593,7 +593,7 @@ func (t *Tables) IDs(ctx context.Context, tq table.Query, limit int) ([]int64, e
 	if err != nil {
 		return nil, err
 	}
-	return list(ctx, t.s, scanID, `SELECT `+q.d.id+q.sources()+q.clause()+` ORDER BY `+q.d.id+q.bind(` LIMIT ?`, limit), q.args...)
+	return list(ctx, t.s, onDesk, scanID, `SELECT `+q.d.id+q.sources()+q.clause()+` ORDER BY `+q.d.id+q.bind(` LIMIT ?`, limit), q.args...)
 }
 
 // Related counts what hangs on some rows, in one statement; what there is none
@@ -613,7 +613,7 @@ func (t *Tables) Related(ctx context.Context, name string, ids []int64) ([]table
 		place int
 		n     int64
 	}
-	counts, err := list(ctx, t.s, func(r row) (counted, error) {
+	counts, err := list(ctx, t.s, onDesk, func(r row) (counted, error) {
 		var c counted
 		err := r.Scan(&c.place, &c.n)
 		return c, err

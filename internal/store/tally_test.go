@@ -216,16 +216,7 @@ func TestMigrate_Tally_D15(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			s := storetest.Empty(t, engine)
 			must(t, s.MigrateTo(t.Context(), 4, nil))
-			for id, active := range map[int64]bool{1: true, 2: false} {
-				exec(t, s, `INSERT INTO account (id, name, password_hash, is_active, created_at, updated_at) VALUES ($1, 'x', 'x', $2, $3, $3)`, id, active, noon)
-				for i := range 5 {
-					exec(t, s, `
-						INSERT INTO car_post (owner_id, make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact, description,
-							offer, currency, status, created_at, updated_at, make_key, model_key, fuel_key, body_key, transmission_key, location_key, search)
-						VALUES ($1, '', '', '', '', '', '', '', '', '', '', '', '', 'rent', 'EUR', $2, $3, $3, '', '', '', '', '', '', '')`,
-						id, listing.Statuses[min(i, 1)], noon.AddDate(0, 0, -i/2))
-				}
-			}
+			olderPosts(t, s)
 			_, err := s.Migrate(t.Context(), nil)
 			must(t, err)
 			if n := count(t, s, `SELECT CAST(sum(posts) AS bigint) FROM post_tally`); n != 4 {
@@ -235,3 +226,20 @@ func TestMigrate_Tally_D15(t *testing.T) {
 		})
 	}
 }
+
+// olderPosts stores posts as the releases before the fifth migration did: four of an
+// active owner that are to be counted, a draft, and five of an owner who is not active.
+func olderPosts(t *testing.T, s *store.Store) {
+	t.Helper()
+	for id, active := range map[int64]bool{1: true, 2: false} {
+		exec(t, s, `INSERT INTO account (id, name, password_hash, is_active, created_at, updated_at) VALUES ($1, 'x', 'x', $2, $3, $3)`, id, active, noon)
+		for i := range 5 {
+			exec(t, s, olderPost, id, listing.Statuses[min(i, 1)], noon.AddDate(0, 0, -i/2))
+		}
+	}
+}
+
+const olderPost = `
+	INSERT INTO car_post (owner_id, make, model, version, engine, fuel, body, transmission, color, emission_standard, location, contact, description,
+		offer, currency, status, created_at, updated_at, make_key, model_key, fuel_key, body_key, transmission_key, location_key, search)
+	VALUES ($1, '', '', '', '', '', '', '', '', '', '', '', '', 'rent', 'EUR', $2, $3, $3, '', '', '', '', '', '', '')`

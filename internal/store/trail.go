@@ -31,13 +31,13 @@ func (s *Store) Trail(ctx context.Context, object string, id, before int64, limi
 	if before <= 0 {
 		before = math.MaxInt64
 	}
-	return list(ctx, s, scanEvent, eventSelect+`
+	return list(ctx, s, onDesk, scanEvent, eventSelect+`
 		WHERE h.object_type = $1 AND h.object_id = $2 AND h.id < $3 ORDER BY h.id DESC LIMIT $4`, object, id, before, limit)
 }
 
 // Event reads one record of the history.
 func (s *Store) Event(ctx context.Context, id int64) (e trail.Event, err error) {
-	err = s.reading(ctx, func(ctx context.Context, db querier) error {
+	err = s.reading(ctx, onDesk, func(ctx context.Context, db querier) error {
 		e, err = scanEvent(db.QueryRowContext(ctx, eventSelect+` WHERE h.id = $1`, id))
 		return err
 	})
@@ -46,5 +46,5 @@ func (s *Store) Event(ctx context.Context, id int64) (e trail.Event, err error) 
 
 // Note records an act that changes no row of ours.
 func (s *Store) Note(ctx context.Context, by account.Actor, act, object string, id int64) error {
-	return s.inTx(ctx, func(tx *txn) error { return tx.write(ctx, by, act, object, id, 0, nil, now()) })
+	return s.inTx(ctx, onDesk, func(tx *txn) error { return tx.write(ctx, by, act, object, id, 0, nil, now()) })
 }

@@ -1,51 +1,77 @@
+-- +goose NO TRANSACTION
 -- +goose Up
 
 -- What the lists of a million posts cost must not grow with their number: a
 -- post knows by itself whether its owner is active, and the posts that everybody
 -- may see are counted by day as they come and go. Triggers do both, so that no
--- way of writing can forget it. Nothing may change while it is set up.
-LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE;
-LOCK TABLE car_post IN ACCESS EXCLUSIVE MODE;
+-- way of writing can forget it.
+--
+-- Posts are read and written meanwhile. Each statement may run again after it was
+-- cut off, as a migration that was killed begins anew.
+ALTER TABLE car_post ADD COLUMN IF NOT EXISTS owner_active boolean NOT NULL DEFAULT true;
 
-ALTER TABLE car_post ADD COLUMN owner_active boolean NOT NULL DEFAULT true;
-UPDATE car_post SET owner_active = false WHERE owner_id IN (SELECT id FROM account WHERE NOT is_active);
+-- The posts of owners who are not active, by batches, each of which locks its own
+-- rows alone. Those that change meanwhile are found again below.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    last bigint := 0;
+    top  bigint := COALESCE((SELECT max(id) FROM car_post), 0);
+BEGIN
+    WHILE last < top LOOP
+        UPDATE car_post p SET owner_active = a.is_active FROM account a
+        WHERE a.id = p.owner_id AND p.owner_active <> a.is_active AND p.id > last AND p.id <= last + 5000;
+        COMMIT;
+        last := last + 5000;
+    END LOOP;
+END $$;
+-- +goose StatementEnd
 
 -- The indexes of the lists answer by themselves which posts are seen, in every
 -- order: what a late page leaves out is not looked at. (PostgreSQL wants the plain
--- column beside its stand-in for that.)
-DROP INDEX car_post_seen_created;
-DROP INDEX car_post_seen_make;
-DROP INDEX car_post_seen_price_up;
-DROP INDEX car_post_seen_price_down;
-DROP INDEX car_post_seen_year_up;
-DROP INDEX car_post_seen_year_down;
-DROP INDEX car_post_seen_mileage_up;
-DROP INDEX car_post_seen_mileage_down;
-CREATE INDEX car_post_seen_created ON car_post (created_at, id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_id ON car_post (id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_make ON car_post (make_key, id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_price_up ON car_post (COALESCE(price, 9223372036854775807), id, owner_active, price) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_price_down ON car_post (COALESCE(price, -1), id, owner_active, price) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_year_up ON car_post (COALESCE(year, 9223372036854775807), id, owner_active, year) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_year_down ON car_post (COALESCE(year, -1), id, owner_active, year) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_mileage_up ON car_post (COALESCE(mileage_km, 9223372036854775807), id, owner_active, mileage_km) WHERE status = 'active' AND moderated_at IS NULL;
-CREATE INDEX car_post_seen_mileage_down ON car_post (COALESCE(mileage_km, -1), id, owner_active, mileage_km) WHERE status = 'active' AND moderated_at IS NULL;
+-- column beside its stand-in for that.) They are built beside those who write, under
+-- names of their own, and take the place of the older ones below.
+SET lock_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_created_new;
+CREATE INDEX CONCURRENTLY car_post_seen_created_new ON car_post (created_at, id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_id;
+CREATE INDEX CONCURRENTLY car_post_seen_id ON car_post (id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_make_new;
+CREATE INDEX CONCURRENTLY car_post_seen_make_new ON car_post (make_key, id, owner_active) WHERE status = 'active' AND moderated_at IS NULL;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_price_up_new;
+CREATE INDEX CONCURRENTLY car_post_seen_price_up_new ON car_post (COALESCE(price, 9223372036854775807), id, owner_active, price) WHERE status = 'active' AND moderated_at IS NULL;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_price_down_new;
+CREATE INDEX CONCURRENTLY car_post_seen_price_down_new ON car_post (COALESCE(price, -1), id, owner_active, price) WHERE status = 'active' AND moderated_at IS NULL;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_year_up_new;
+CREATE INDEX CONCURRENTLY car_post_seen_year_up_new ON car_post (COALESCE(year, 9223372036854775807), id, owner_active, year) WHERE status = 'active' AND moderated_at IS NULL;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_year_down_new;
+CREATE INDEX CONCURRENTLY car_post_seen_year_down_new ON car_post (COALESCE(year, -1), id, owner_active, year) WHERE status = 'active' AND moderated_at IS NULL;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_mileage_up_new;
+CREATE INDEX CONCURRENTLY car_post_seen_mileage_up_new ON car_post (COALESCE(mileage_km, 9223372036854775807), id, owner_active, mileage_km) WHERE status = 'active' AND moderated_at IS NULL;
+DROP INDEX CONCURRENTLY IF EXISTS car_post_seen_mileage_down_new;
+CREATE INDEX CONCURRENTLY car_post_seen_mileage_down_new ON car_post (COALESCE(mileage_km, -1), id, owner_active, mileage_km) WHERE status = 'active' AND moderated_at IS NULL;
+SET lock_timeout = '1s';
 
+-- The posts are counted and the triggers set in one transaction, during which
+-- nothing is written to posts and accounts: a second for a million posts.
+-- +goose StatementBegin
+LOCK TABLE account, car_post IN SHARE ROW EXCLUSIVE MODE;
 -- How many posts of a day (of their creation, in UTC) everybody may see: the
 -- sum of its rows. There are as many rows of a day as there were changes at once.
-CREATE TABLE post_tally (
+CREATE TABLE IF NOT EXISTS post_tally (
     id    bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
     day   date   NOT NULL,
     posts bigint NOT NULL
 ) WITH (fillfactor = 50);
-CREATE INDEX post_tally_day ON post_tally (day);
+CREATE INDEX IF NOT EXISTS post_tally_day ON post_tally (day);
+UPDATE car_post SET owner_active = a.is_active FROM account a WHERE a.id = owner_id AND owner_active <> a.is_active;
+DELETE FROM post_tally; -- the counts of a migration that was cut off here
 INSERT INTO post_tally (day, posts)
 SELECT CAST(created_at AT TIME ZONE 'UTC' AS date), count(*) FROM car_post WHERE status = 'active' AND moderated_at IS NULL AND owner_active GROUP BY 1;
 
 -- The lock is for one who shuts the account off meanwhile: either they wait and
 -- then find this post, or it waits and then finds the account shut off.
--- +goose StatementBegin
-CREATE FUNCTION car_post_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION car_post_take_owner() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     SELECT is_active INTO NEW.owner_active FROM account WHERE id = NEW.owner_id FOR SHARE;
     IF NOT FOUND THEN
@@ -53,23 +79,19 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
--- +goose StatementEnd
-CREATE TRIGGER car_post_owner BEFORE INSERT ON car_post FOR EACH ROW EXECUTE FUNCTION car_post_take_owner();
+CREATE OR REPLACE TRIGGER car_post_owner BEFORE INSERT ON car_post FOR EACH ROW EXECUTE FUNCTION car_post_take_owner();
 
--- +goose StatementBegin
-CREATE FUNCTION account_tell_posts() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION account_tell_posts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE car_post SET owner_active = NEW.is_active WHERE owner_id = NEW.id;
     RETURN NULL;
 END $$;
--- +goose StatementEnd
-CREATE TRIGGER account_active AFTER UPDATE OF is_active ON account FOR EACH ROW WHEN (OLD.is_active <> NEW.is_active)
+CREATE OR REPLACE TRIGGER account_active AFTER UPDATE OF is_active ON account FOR EACH ROW WHEN (OLD.is_active <> NEW.is_active)
     EXECUTE FUNCTION account_tell_posts();
 
 -- Adds to a row of the day that nobody else holds, or makes one more: changes
 -- never wait for one another here.
--- +goose StatementBegin
-CREATE FUNCTION post_tally_add(of_day date, more bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION post_tally_add(of_day date, more bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE post_tally SET posts = posts + more
     WHERE id = (SELECT id FROM post_tally WHERE day = of_day LIMIT 1 FOR UPDATE SKIP LOCKED);
@@ -77,10 +99,8 @@ BEGIN
         INSERT INTO post_tally (day, posts) VALUES (of_day, more);
     END IF;
 END $$;
--- +goose StatementEnd
 
--- +goose StatementBegin
-CREATE FUNCTION car_post_tally() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION car_post_tally() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         PERFORM post_tally_add(CAST(created_at AT TIME ZONE 'UTC' AS date), count(*)) FROM now_rows
@@ -97,8 +117,41 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
--- +goose StatementEnd
-CREATE TRIGGER car_post_tally_insert AFTER INSERT ON car_post REFERENCING NEW TABLE AS now_rows FOR EACH STATEMENT EXECUTE FUNCTION car_post_tally();
-CREATE TRIGGER car_post_tally_delete AFTER DELETE ON car_post REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION car_post_tally();
-CREATE TRIGGER car_post_tally_update AFTER UPDATE ON car_post REFERENCING OLD TABLE AS old_rows NEW TABLE AS now_rows FOR EACH STATEMENT
+CREATE OR REPLACE TRIGGER car_post_tally_insert AFTER INSERT ON car_post REFERENCING NEW TABLE AS now_rows FOR EACH STATEMENT EXECUTE FUNCTION car_post_tally();
+CREATE OR REPLACE TRIGGER car_post_tally_delete AFTER DELETE ON car_post REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION car_post_tally();
+CREATE OR REPLACE TRIGGER car_post_tally_update AFTER UPDATE ON car_post REFERENCING OLD TABLE AS old_rows NEW TABLE AS now_rows FOR EACH STATEMENT
     EXECUTE FUNCTION car_post_tally();
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+DROP INDEX IF EXISTS car_post_seen_created;
+ALTER INDEX car_post_seen_created_new RENAME TO car_post_seen_created;
+-- +goose StatementEnd
+-- +goose StatementBegin
+DROP INDEX IF EXISTS car_post_seen_make;
+ALTER INDEX car_post_seen_make_new RENAME TO car_post_seen_make;
+-- +goose StatementEnd
+-- +goose StatementBegin
+DROP INDEX IF EXISTS car_post_seen_price_up;
+ALTER INDEX car_post_seen_price_up_new RENAME TO car_post_seen_price_up;
+-- +goose StatementEnd
+-- +goose StatementBegin
+DROP INDEX IF EXISTS car_post_seen_price_down;
+ALTER INDEX car_post_seen_price_down_new RENAME TO car_post_seen_price_down;
+-- +goose StatementEnd
+-- +goose StatementBegin
+DROP INDEX IF EXISTS car_post_seen_year_up;
+ALTER INDEX car_post_seen_year_up_new RENAME TO car_post_seen_year_up;
+-- +goose StatementEnd
+-- +goose StatementBegin
+DROP INDEX IF EXISTS car_post_seen_year_down;
+ALTER INDEX car_post_seen_year_down_new RENAME TO car_post_seen_year_down;
+-- +goose StatementEnd
+-- +goose StatementBegin
+DROP INDEX IF EXISTS car_post_seen_mileage_up;
+ALTER INDEX car_post_seen_mileage_up_new RENAME TO car_post_seen_mileage_up;
+-- +goose StatementEnd
+-- +goose StatementBegin
+DROP INDEX IF EXISTS car_post_seen_mileage_down;
+ALTER INDEX car_post_seen_mileage_down_new RENAME TO car_post_seen_mileage_down;
+-- +goose StatementEnd
