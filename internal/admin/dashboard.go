@@ -131,7 +131,7 @@ func (q *request) attention(a overview.Attention) []attentionView {
 	}
 	add("posts", "car posts with open reports", "?f.reported=true", a.ReportedPosts, true)
 	add("posts", "new car posts that nobody has looked at", "?f.unseen=true", a.UnseenPosts, false)
-	add("jobs", "jobs that failed", "?f.state=discarded&f.state=retryable", a.FailedJobs, true)
+	add("jobs", "jobs that failed", "?f.failing=true", a.FailedJobs, true)
 	add("mails", "mails that did not leave", "?f.stuck=true", a.UnsentMails, true)
 	add("uploads", "uploads that failed", "?f.state=failed", a.FailedUploads, false)
 	add("uploads", "files that the storage has lost", "?f.state=lost", a.LostUploads, true)

@@ -374,7 +374,13 @@ func (s *Site) jobs() *Resource {
 			{Name: "scheduled_at", Label: "Due"},
 			{Name: "created_at", Label: "Asked for"},
 		},
-		Filters: []Filter{{Column: "state", Label: "State"}, {Column: "kind", Label: "Job"}, {Column: "queue", Label: "Queue"}, {Column: "scheduled_at", Label: "Due"}},
+		Filters: []Filter{
+			{Column: "failing", Label: "Fails"},
+			{Column: "state", Label: "State"},
+			{Column: "kind", Label: "Job"},
+			{Column: "queue", Label: "Queue"},
+			{Column: "scheduled_at", Label: "Due"},
+		},
 		Fieldsets: []Fieldset{{Fields: []Field{
 			shown("id", "Number"), shown("kind", "Job"), shown("queue", "Queue"), shown("state", "State"), shown("attempt", "Tries"), shown("max_attempts", "At most"), shown("args", "About"),
 			shown("error", "Last error"), shown("created_at", "Asked for"), shown("scheduled_at", "Due"), shown("attempted_at", "Last tried"), shown("finalized_at", "Ended"),

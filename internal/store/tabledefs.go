@@ -1,8 +1,10 @@
 package store
 
 import (
+	"fmt"
 	"strings"
 
+	"github.com/ridecopilot/ridecopilot/internal/overview"
 	"github.com/ridecopilot/ridecopilot/internal/table"
 	"github.com/ridecopilot/ridecopilot/internal/text"
 )
@@ -292,6 +294,9 @@ var tableDefs = []tableDef{
 			plain(table.Choice, "j.", "kind", "queue"),
 			[]tableColumn{
 				{name: "state", kind: table.Choice, expr: "CAST(j.state AS text)"},
+				// The dashboard counts the same: Store.Attention.
+				{name: "failing", kind: table.Bool, ask: fmt.Sprintf(
+					"j.state = 'discarded' OR (j.state = 'retryable' AND j.attempt >= %[1]d) OR (j.state IN ('available', 'running') AND j.attempt > %[1]d)", overview.FailedAttempts)},
 				{name: "error", kind: table.Text, expr: "{joberror}", shown: true},
 				{name: "args", kind: table.Text, expr: "{jobargs}", shown: true},
 			},
