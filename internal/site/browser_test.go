@@ -129,7 +129,7 @@ func TestWholeAPIInBrowser(t *testing.T) {
 	p.Do(t, browsertest.Look(390, "light"), chromedp.Navigate(srv.URL+"/api/docs/"), chromedp.WaitVisible("#operations-Settings-delete-account"))
 	operations := 0
 	for _, r := range api.Routes() {
-		if r.Path != "/api/openapi.json" { // the description does not describe itself
+		if !strings.HasPrefix(r.Path, "/api/openapi.") { // the description does not describe itself
 			operations++
 		}
 	}

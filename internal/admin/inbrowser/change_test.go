@@ -92,6 +92,7 @@ func TestAddChangeDelete(t *testing.T) {
 			if got := p.path(); got != "/admin/"+k.name+"/" || !p.has(".message") {
 				w.Errorf("%s: saving leads to %s:\n%s", k.name, got, p.text())
 			}
+			p.open(k.name + "/?o=-id") // the newest, whatever the order is by itself
 			p.says(k.to)
 			w.status(p.to(w.base+address+"history/"), 200, "history of "+k.name)
 			p.says("Maria Ene", "through admin", k.to)
