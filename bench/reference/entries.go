@@ -36,6 +36,15 @@ type entry struct {
 	Earnings   money     `json:"earnings"`
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
+
+	commissionGiven, expensesGiven bool
+}
+
+// sentEntry tells a commission or expenses of 0 from none.
+type sentEntry struct {
+	entry
+	Commission *money `json:"commission"`
+	Expenses   *money `json:"expenses"`
 }
 
 func (e *entry) scan(r pgx.Row) error {
@@ -149,9 +158,16 @@ func (s *server) createEntry(w http.ResponseWriter, r *http.Request, by *person)
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	e := entry{Date: day(today), Currency: currency, Items: []item{}, CreatedAt: now, UpdatedAt: now}
-	if err := body(r, &e); err != nil {
+	sent := sentEntry{entry: entry{Date: day(today), Currency: currency, Items: []item{}, CreatedAt: now, UpdatedAt: now}}
+	if err := body(r, &sent); err != nil {
 		return err
+	}
+	e := sent.entry
+	if e.commissionGiven = sent.Commission != nil; e.commissionGiven {
+		e.Commission = *sent.Commission
+	}
+	if e.expensesGiven = sent.Expenses != nil; e.expensesGiven {
+		e.Expenses = *sent.Expenses
 	}
 	if e.AppIncome == 0 || e.Commission > 100_00 || len(e.Items) > 50 || len(e.Note) > 20_000 || (e.Trips != nil && (*e.Trips < 0 || *e.Trips > 10_000)) {
 		return refusal(http.StatusBadRequest)
@@ -169,10 +185,11 @@ func (s *server) createEntry(w http.ResponseWriter, r *http.Request, by *person)
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
 			INSERT INTO entry (owner_id, date, platform, platform_key, app_income, tips, commission, expenses, hours, distance_km, trips,
-				currency, note, earnings, legacy_earnings, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $15) RETURNING id`,
+				currency, note, earnings, legacy_earnings, created_at, updated_at, commission_given, expenses_given)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $15, $16, $17) RETURNING id`,
 			by.id, time.Time(e.Date), e.Platform, text.Key(e.Platform), int64(e.AppIncome), int64(e.Tips), int64(e.Commission), int64(e.Expenses),
-			(*int64)(e.Hours), (*int64)(e.DistanceKM), e.Trips, e.Currency, e.Note, int64(e.Earnings), now).Scan(&e.ID)
+			(*int64)(e.Hours), (*int64)(e.DistanceKM), e.Trips, e.Currency, e.Note, int64(e.Earnings), now,
+			e.commissionGiven, e.expensesGiven).Scan(&e.ID)
 		if err != nil {
 			return err
 		}
@@ -201,6 +218,7 @@ func (e *entry) changes() string {
 	var c changes
 	c.money("app_income", &e.AppIncome)
 	c.money("commission", &e.Commission)
+	c.given("commission_given", e.commissionGiven)
 	c.text("currency", e.Currency)
 	c.text("date", e.Date.String())
 	c.money("distance_km", e.DistanceKM)
@@ -216,6 +234,7 @@ func (e *entry) changes() string {
 		c.b = append(c.b, `]]`...)
 	}
 	c.money("expenses", &e.Expenses)
+	c.given("expenses_given", e.expensesGiven)
 	c.money("hours", e.Hours)
 	c.money("legacy_earnings", &e.Earnings)
 	c.text("note", e.Note)

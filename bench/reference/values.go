@@ -110,6 +110,13 @@ func (c *changes) number(name string, value *int) {
 	}
 }
 
+func (c *changes) given(name string, given bool) {
+	if given {
+		c.name(name)
+		c.b = append(c.b, `true]`...)
+	}
+}
+
 func (c *changes) end() string { return string(append(c.b, '}')) }
 
 // appendText appends a JSON string.
