@@ -202,7 +202,7 @@ func try(ctx context.Context, client *http.Client, method, url, token, body stri
 func signUp(t *testing.T, base, email string) string {
 	t.Helper()
 	const pw = "Drumul-Taberei-34"
-	if status, body := ask(t, http.MethodPost, base+"/api/auth/register/", "", `{"name":"Ana","email":"`+email+`","password":"`+pw+`"}`); status != http.StatusCreated {
+	if status, body := ask(t, http.MethodPost, base+"/api/auth/register/", "", `{"name":"Ana Dumitrescu-Popa","email":"`+email+`","password":"`+pw+`"}`); status != http.StatusCreated {
 		t.Fatalf("register = %d %s", status, body)
 	}
 	token, status := signIn(t, base, email, pw)

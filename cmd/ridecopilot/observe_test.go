@@ -285,7 +285,7 @@ func TestTraces_P4(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secrets := []string{token, "Drumul-Taberei-34", "ana@example.com", "Ana", "Logan", testSecret, string(reset[1]), u.RawQuery, u.Path, "tell-tale", "Go-http-client", "127.0.0.1"}
+		secrets := []string{token, "Drumul-Taberei-34", "ana@example.com", "Dumitrescu-Popa", "Logan", testSecret, string(reset[1]), u.RawQuery, u.Path, "tell-tale", "Go-http-client", "127.0.0.1"}
 		for name, value := range fields {
 			if name != "Content-Type" && len(value) > 8 {
 				secrets = append(secrets, value)
