@@ -222,7 +222,7 @@ func TestPagesInBrowser(t *testing.T) {
 		{"verified", "/account/verify/?token=" + token, nil, []chromedp.Action[chromedp.Void]{chromedp.Focus("button"), submit}},
 		{"verify-failed", "/account/verify/?token=" + token, fault.InvalidField("token", "invalid", "x"), []chromedp.Action[chromedp.Void]{chromedp.Focus("button"), submit}},
 		{"reset", "/account/reset/?token=" + token, nil, nil},
-		{"reset-refused", "/account/reset/?token=" + token, rules.Err(), []chromedp.Action[chromedp.Void]{chromedp.KeyEvent("password" + kb.Tab + "password"), submit}},
+		{"reset-refused", "/account/reset/?token=" + token, rules.Err(), []chromedp.Action[chromedp.Void]{chromedp.WaitReady("#new_password:focus"), chromedp.KeyEvent("password" + kb.Tab + "password"), submit}},
 		{"not-found", "/nowhere/", nil, nil},
 	}
 	for _, tt := range tests {
