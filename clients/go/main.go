@@ -19,7 +19,7 @@ func (b *bearer) Bearer(context.Context, api.OperationName) (api.Bearer, error) 
 	return api.Bearer{Token: b.token}, nil
 }
 
-// must ends the program with an answer that is not the one that was hoped for.
+// must returns the answer as a T. With an error, or another type, it ends the program.
 func must[T any](answer any, err error) T {
 	got, ok := answer.(T)
 	if err != nil || !ok {

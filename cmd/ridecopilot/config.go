@@ -257,7 +257,7 @@ func isPort(port string) bool {
 	return err == nil && strconv.FormatUint(n, 10) == port
 }
 
-// isAny tells whether a listener at host takes what comes to any address.
+// isAny tells whether host is every address of the machine: empty, 0.0.0.0 or ::.
 func isAny(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "" || (err == nil && ip.IsUnspecified())

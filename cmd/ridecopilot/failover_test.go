@@ -19,8 +19,8 @@ const resumes = 30 * time.Second
 
 // TestFailover_D6 fails over to a standby while every connection to the first
 // server stays open. Requests and jobs go on without a restart: mails leave, a
-// deleted photo is removed, a new one is worked; and nothing stays connected to the
-// first server, which goes on answering what is read.
+// deleted photo is removed, a new one is worked. The first server still answers
+// reads, and yet no connection to it stays.
 func TestFailover_D6(t *testing.T) {
 	first := faulttest.NewCluster(t)
 	standby := first.Standby(t)

@@ -112,7 +112,7 @@ func TestLegacyAPI_B1_B3(t *testing.T) {
 	if status, body := ask(t, http.MethodPost, s.base+"/api/register", "", `{}`); status != http.StatusBadRequest || !strings.Contains(body, "This field is required.") {
 		t.Errorf("register = %d %s", status, body)
 	}
-	// What is refused on the way to the API shows on the client's screens, too.
+	// A compressed body is refused before any handler, in the form the client shows.
 	if status, body := ask(t, http.MethodPut, s.base+"/api/update-ridepost/1", "", `{}`, "Content-Encoding", "gzip"); status != 415 || !strings.Contains(body, `"Message":"Compressed`) {
 		t.Errorf("update-ridepost = %d %s", status, body)
 	}

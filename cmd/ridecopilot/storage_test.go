@@ -233,7 +233,7 @@ func TestVersioningRefused_D12(t *testing.T) {
 	s.stop(t)
 }
 
-// What is free on the disk is told by /health/ below what uploads leave to others.
+// /health/ fails once less is free on the disk than the 256 MB that uploads leave.
 func TestHasRoom_D16(t *testing.T) {
 	for free, want := range map[uint64]bool{0: false, 256<<20 - 1: false, 256 << 20: true, 1 << 40: true} {
 		if err := hasRoom(func() (uint64, error) { return free, nil }); (err == nil) != want {

@@ -19,7 +19,8 @@ type Resource struct {
 	Plural string // of many: "Car posts"
 	Object string // what the history calls it; empty when nothing is recorded of it
 	Title  string // the column that a row is called by
-	// Version is the column of a row's version. A list whose columns can be edited needs it.
+	// Version is the column that grows with each change of a row. An edit in the list is
+	// refused when it has grown since; a list with such columns needs it.
 	Version string
 
 	Columns []Column      // of the list

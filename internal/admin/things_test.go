@@ -149,8 +149,7 @@ func TestForms(t *testing.T) {
 		if got := w.count(`SELECT earnings FROM entry`); got != 29500 {
 			t.Errorf("earnings are %d", got)
 		}
-		// What the older client's rows hold stays when it is left alone, and only the
-		// income may become less than nothing.
+		// Negative values of the older client's rows stay when unchanged. Only the income may become less than nothing.
 		if _, err := w.store.Writer().ExecContext(t.Context(), `UPDATE entry SET app_income = -1000, commission = 15000, tips = -100, expenses = -300`); err != nil {
 			t.Fatal(err)
 		}

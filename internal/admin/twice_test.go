@@ -74,7 +74,7 @@ func TestForms_Twice(t *testing.T) {
 			}
 			w.root.post(p, fields).want(http.StatusSeeOther)
 		}
-		// What nothing is declared for is there once as well.
+		// Fields that no resource declares may be sent only once as well.
 		token := w.root.token
 		photos := "posts/" + itoa(post.ID) + "/photos/"
 		w.root.parts(photos, "_token="+token, "x=1", "x=2").want(http.StatusBadRequest)
